@@ -1,0 +1,69 @@
+"""Artifacts: files by key in a folder or a bucket, whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+from refrain.errors import ArtifactNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SCHEME = "artifact:"
+
+
+def uri_of(key: str) -> str:
+    """Returns the URI under which clients know an artifact."""
+    return SCHEME + key
+
+
+def key_of(uri: str) -> str:
+    """Returns an artifact's key; raises ArtifactNotFound for any other URI."""
+    if not uri.startswith(SCHEME) or ".." in uri:
+        raise ArtifactNotFound(uri)
+    return uri.removeprefix(SCHEME)
+
+
+class ArtifactStore:
+    """Keeps artifacts at a storage URL, `file:///…` or `s3://…`."""
+
+    def __init__(self, storage_url: str) -> None:
+        parts = urlsplit(storage_url)
+        if parts.scheme == "file":
+            folder = Path(url2pathname(parts.path))
+            self._store = LocalStore(folder, mkdir=True)
+        else:
+            self._store = from_url(storage_url)
+
+    async def put(self, key: str, path: Path) -> str:
+        """Stores the file and returns its URI; nobody sees a part of it."""
+        await obstore.put_async(self._store, key, path)
+        return uri_of(key)
+
+    async def get(self, uri: str, path: Path) -> Path:
+        """Writes the artifact to `path`. Raises ArtifactNotFound."""
+        with path.open("wb") as file:
+            async for chunk in self.stream(uri):
+                file.write(chunk)
+        return path
+
+    async def stream(self, uri: str) -> AsyncIterator[bytes]:
+        """Yields the bytes, up to 1 MiB at a time. Raises ArtifactNotFound."""
+        try:
+            found = await obstore.get_async(self._store, key_of(uri))
+        except FileNotFoundError as err:
+            raise ArtifactNotFound(uri) from err
+        async for chunk in found.stream(min_chunk_size=1024 * 1024):
+            yield bytes(chunk)
+
+    async def delete_folder(self, folder: str) -> None:
+        """Deletes what was put under `<folder>/`."""
+        async for found in obstore.list(self._store, f"{folder}/"):
+            for entry in found:
+                await obstore.delete_async(self._store, entry["path"])

@@ -1,0 +1,366 @@
+"""Jobs, tasks and what may become of them: pure, without I/O.
+
+Whoever changes a job holds its row's lock, asks this module what the change is,
+and writes it. The statements in `queries/` and the constraints of the record say
+the same again, each for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from decimal import Decimal
+    from uuid import UUID
+
+MAX_FAILURES = 4
+"""A task that has failed or been rescued this often fails for good."""
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+FINISHED = frozenset({Status.CANCELLED, Status.COMPLETED, Status.FAILED})
+CANCELLABLE = frozenset(
+    {Status.PENDING, Status.PROCESSING, Status.PAUSING, Status.PAUSED}
+)
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.PROCESSING, Status.PAUSED, Status.CANCELLED}),
+    Status.PROCESSING: frozenset(
+        {
+            Status.PAUSING,
+            Status.PAUSED,
+            Status.CANCELLING,
+            Status.CANCELLED,
+            Status.COMPLETED,
+            Status.FAILED,
+        }
+    ),
+    Status.PAUSING: frozenset(
+        {
+            Status.PROCESSING,
+            Status.PAUSED,
+            Status.CANCELLING,
+            Status.CANCELLED,
+            Status.COMPLETED,
+        }
+    ),
+    Status.PAUSED: frozenset({Status.PENDING, Status.PROCESSING, Status.CANCELLED}),
+    Status.CANCELLING: frozenset({Status.CANCELLED}),
+    Status.CANCELLED: frozenset(),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset(),
+}
+"""Every change of status that can be committed."""
+
+
+class Stage(StrEnum):
+    LYRICS = "lyrics"
+    STORYBOARD = "storyboard"
+    SEGMENTS = "segments"
+    STITCHING = "stitching"
+
+
+class Cause(StrEnum):
+    """What asked for a cancel."""
+
+    USER = "user"
+    ADMIN = "admin"
+    DEADLINE = "deadline"
+    BUDGET = "budget"
+
+    @property
+    def message(self) -> str:
+        """What the job says after it."""
+        match self:
+            case Cause.USER:
+                return "Job cancelled by user"
+            case Cause.ADMIN:
+                return "Job cancelled: by an administrator"
+            case Cause.DEADLINE:
+                return "Job cancelled: deadline passed"
+            case Cause.BUDGET:
+                return "Job cancelled: budget reached"
+
+
+class Kind(StrEnum):
+    """What a task does."""
+
+    PLAN = "plan"
+    SEGMENT = "segment"
+    STITCH = "stitch"
+
+
+class Slot(StrEnum):
+    """What a task occupies in its worker: a waiting call, or a core."""
+
+    PROVIDER = "provider"
+    MEDIA = "media"
+
+
+class TaskStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+class StopMode(StrEnum):
+    """How a task of a stopped job came to its end."""
+
+    NEVER_STARTED = "never_started"
+    ABORTED = "aborted"
+    FINISHED_ANYWAY = "finished_anyway"
+    KILLED_AFTER_GRACE = "killed_after_grace"
+    LEASE_EXPIRED = "lease_expired"
+
+
+class AbortReason(StrEnum):
+    """Why a worker aborts what it runs."""
+
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    PAUSED = "paused"
+    SHUTDOWN = "shutdown"
+    LEASE_LOST = "lease_lost"
+
+
+class EventKind(StrEnum):
+    CREATED = "created"
+    TASK_STARTED = "task_started"
+    TASK_COMPLETED = "task_completed"
+    TASK_ABORTED = "task_aborted"
+    TASK_RETRIED = "task_retried"
+    TASK_FAILED = "task_failed"
+    TASK_HANDED_BACK = "task_handed_back"
+    TASK_RESCUED = "task_rescued"
+    CANCEL_REQUESTED = "cancel_requested"
+    PAUSE_REQUESTED = "pause_requested"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A row of `jobs`: one song on its way to one video."""
+
+    job_id: UUID
+    owner: str
+    request_id: str | None
+    status: Status
+    stage: Stage | None
+    title: str
+    artist: str
+    labels: Mapping[str, str]
+    priority: int
+    max_in_flight: int
+    tasks_running: int
+    segments_total: int
+    segments_completed: int
+    message: str
+    error: Mapping[str, Any] | None
+    """A google.rpc.Status in its JSON form."""
+    video: Mapping[str, Any] | None
+    """A refrain.v1.Video in its JSON form."""
+    cancel_requested_at: datetime | None
+    cancel_requested_by: str | None
+    cancel_reason: str | None
+    cancel_cause: Cause | None
+    stopped_at: datetime | None
+    tasks_skipped: int
+    tasks_aborted: int
+    tasks_finished_anyway: int
+    slowest_stop: timedelta | None
+    cancel_at: datetime | None
+    retried_from: UUID | None
+    spent_usd: Decimal
+    avoided_usd: Decimal
+    avoided_probably_usd: Decimal
+    unknown_usd: Decimal
+    event_sequence: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+    cancelled: bool
+
+    @property
+    def stopping(self) -> bool:
+        """True from the stop to the settle of the last task."""
+        return self.status is Status.CANCELLING or (
+            self.status is Status.PROCESSING and self.error is not None
+        )
+
+    @property
+    def finished(self) -> bool:
+        return self.status in FINISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A row of `tasks`: a leased unit of a job's work."""
+
+    job_id: UUID
+    kind: Kind
+    position: int
+    slot: Slot
+    status: TaskStatus
+    attempt: int
+    failures: int
+    worker_id: UUID | None
+    available_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    stop_mode: StopMode | None
+    error: Mapping[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """For people: `segment 3, attempt 1`."""
+        where = f" {self.position}" if self.kind is Kind.SEGMENT else ""
+        return f"{self.kind}{where}, attempt {self.attempt}"
+
+    @property
+    def folder(self) -> str:
+        """Where the artifacts of this attempt are put."""
+        if self.kind is Kind.SEGMENT:
+            return f"jobs/{self.job_id}/segments/{self.position}/{self.attempt}"
+        return f"jobs/{self.job_id}/video/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """A row of `segments`: a span of the song and what was made for it."""
+
+    position: int
+    start_offset: timedelta
+    end_offset: timedelta
+    lines: tuple[Mapping[str, Any], ...]
+    """`{"text", "start", "end"}`, seconds from the start of the song."""
+    prompt: str
+    image_uri: str | None = None
+    clip_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan came to its end: the storyboard, and what its segments occupy."""
+
+    segments: tuple[SegmentRow, ...]
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipMade:
+    """A segment came to its end."""
+
+    image_uri: str
+    clip_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoMade:
+    """A stitch came to its end, with a refrain.v1.Video in its JSON form."""
+
+    video: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An attempt failed; `delay` is how long the next one waits."""
+
+    error: Mapping[str, Any]
+    retryable: bool
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aborted:
+    """An attempt was stopped before it came to its end."""
+
+    mode: StopMode = StopMode.ABORTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescued:
+    """An attempt whose worker is dead."""
+
+    error: Mapping[str, Any]
+
+
+Outcome = Planned | ClipMade | VideoMade | Failed | Aborted | Rescued
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What an attempt's outcome makes of its task, as the job now stands."""
+
+    status: TaskStatus
+    event: EventKind
+    stop_mode: StopMode | None = None
+    counts_as_failure: bool = False
+
+
+def ending(job: Job, task: Task, outcome: Outcome) -> Ending:
+    """Decides what becomes of a task; `job` is its row, locked."""
+    match outcome:
+        case VideoMade() if job.stopping:
+            return _stopped(StopMode.FINISHED_ANYWAY)
+        case Planned() | ClipMade() | VideoMade():
+            return Ending(
+                status=TaskStatus.COMPLETED,
+                event=EventKind.TASK_COMPLETED,
+                stop_mode=StopMode.FINISHED_ANYWAY if job.stopping else None,
+            )
+        case Aborted() if job.stopping:
+            return _stopped(outcome.mode)
+        case Aborted():
+            return Ending(status=TaskStatus.QUEUED, event=EventKind.TASK_HANDED_BACK)
+        case Failed() if job.status is Status.CANCELLING:
+            return _stopped(StopMode.FINISHED_ANYWAY)
+        case Rescued() if job.stopping:
+            return _stopped(StopMode.LEASE_EXPIRED)
+        case Failed() | Rescued():
+            return _failed(job, task, outcome)
+
+
+def _stopped(mode: StopMode) -> Ending:
+    return Ending(
+        status=TaskStatus.CANCELLED, event=EventKind.TASK_ABORTED, stop_mode=mode
+    )
+
+
+def _failed(job: Job, task: Task, outcome: Failed | Rescued) -> Ending:
+    rescued = isinstance(outcome, Rescued)
+    retryable = rescued or outcome.retryable
+    if retryable and not job.stopping and task.failures + 1 < MAX_FAILURES:
+        return Ending(
+            status=TaskStatus.QUEUED,
+            event=EventKind.TASK_RESCUED if rescued else EventKind.TASK_RETRIED,
+            counts_as_failure=True,
+        )
+    return Ending(
+        status=TaskStatus.FAILED,
+        event=EventKind.TASK_FAILED,
+        stop_mode=StopMode.FINISHED_ANYWAY if job.stopping else None,
+        counts_as_failure=True,
+    )

@@ -1,0 +1,14 @@
+INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, purpose)
+SELECT
+    tasks.job_id, tasks.kind, tasks.position, tasks.attempt, %(provider)s,
+    %(purpose)s
+FROM tasks JOIN jobs USING (job_id)
+WHERE tasks.job_id = %(job_id)s
+    AND tasks.kind = %(kind)s
+    AND tasks.position = %(position)s
+    AND tasks.attempt = %(attempt)s
+    AND tasks.worker_id = %(worker_id)s
+    AND tasks.status = 'running'
+    AND jobs.status IN ('processing', 'pausing')
+    AND jobs.error IS NULL
+RETURNING call_id

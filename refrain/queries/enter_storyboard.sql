@@ -1,0 +1,3 @@
+UPDATE jobs
+SET stage = 'storyboard', message = 'Writing the storyboard'
+WHERE job_id = %(job_id)s AND stage = 'lyrics'

@@ -1,0 +1,3 @@
+UPDATE segments
+SET image_uri = %(image_uri)s, clip_uri = %(clip_uri)s
+WHERE job_id = %(job_id)s AND position = %(position)s

@@ -1,0 +1,4 @@
+SELECT position, start_offset, end_offset, lines, prompt, image_uri, clip_uri
+FROM segments
+WHERE job_id = %(job_id)s
+ORDER BY position

@@ -1,0 +1,23 @@
+WITH skipped_tasks AS (
+    UPDATE tasks
+    SET status = 'skipped', stop_mode = 'never_started', ended_at = clock_timestamp()
+    FROM jobs
+    WHERE jobs.job_id = %(job_id)s
+        AND jobs.status IN ('pending', 'processing', 'pausing', 'paused')
+        AND tasks.job_id = jobs.job_id
+        AND tasks.status = 'queued'
+    RETURNING tasks.position
+)
+UPDATE jobs
+SET status = CASE WHEN tasks_running = 0 THEN 'cancelled' ELSE 'cancelling' END,
+    cancel_requested_at = clock_timestamp(),
+    cancel_requested_by = %(requested_by)s,
+    cancel_reason = %(reason)s,
+    cancel_cause = %(cause)s,
+    tasks_skipped = tasks_skipped + (SELECT count(*) FROM skipped_tasks),
+    message = CASE WHEN tasks_running = 0 THEN %(message)s ELSE 'Cancelling' END,
+    stopped_at = CASE WHEN tasks_running = 0 THEN clock_timestamp() END,
+    finished_at = CASE WHEN tasks_running = 0 THEN clock_timestamp() END
+WHERE job_id = %(job_id)s
+    AND status IN ('pending', 'processing', 'pausing', 'paused')
+RETURNING status

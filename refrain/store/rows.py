@@ -1,0 +1,50 @@
+"""Rows of the record as values of `refrain.job`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from refrain.job import (
+    Cause,
+    Job,
+    Kind,
+    SegmentRow,
+    Slot,
+    Stage,
+    Status,
+    StopMode,
+    Task,
+    TaskStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def job_from(row: Mapping[str, Any]) -> Job:
+    """Reads a row of `jobs`."""
+    values: dict[str, Any] = {
+        **row,
+        "status": Status(row["status"]),
+        "stage": row["stage"] and Stage(row["stage"]),
+        "cancel_cause": row["cancel_cause"] and Cause(row["cancel_cause"]),
+    }
+    return Job(**values)
+
+
+def task_from(row: Mapping[str, Any]) -> Task:
+    """Reads a row of `tasks`."""
+    values: dict[str, Any] = {
+        **row,
+        "kind": Kind(row["kind"]),
+        "slot": Slot(row["slot"]),
+        "status": TaskStatus(row["status"]),
+        "stop_mode": row["stop_mode"] and StopMode(row["stop_mode"]),
+    }
+    return Task(**values)
+
+
+def segment_from(row: Mapping[str, Any]) -> SegmentRow:
+    """Reads a row of `segments`."""
+    values: dict[str, Any] = {**row, "lines": tuple(row["lines"])}
+    return SegmentRow(**values)

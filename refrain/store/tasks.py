@@ -1,0 +1,313 @@
+"""Tasks as workers see them: claim, call, settle, rescue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.json_format import ParseDict
+from psycopg.types.json import Jsonb
+
+from refrain.errors import CallRefused
+from refrain.job import (
+    ClipMade,
+    Ending,
+    EventKind,
+    Failed,
+    Job,
+    Kind,
+    Outcome,
+    Planned,
+    Rescued,
+    SegmentRow,
+    Slot,
+    StopMode,
+    Task,
+    TaskStatus,
+    VideoMade,
+    ending,
+)
+from refrain.store.rows import segment_from, task_from
+from refrain.store.transaction import (
+    Change,
+    end_if_idle,
+    lock_job,
+    read_all,
+    read_one,
+    record,
+    write,
+)
+from refrain.v1.job_service_pb2 import CreateJobRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from uuid import UUID
+
+    from refrain.store.database import Connection, Database
+
+
+class TaskStore:
+    """What a worker asks of the record, for the tasks it runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim_task(
+        self, worker_id: UUID, kinds: Collection[Kind], slots: Collection[Slot]
+    ) -> tuple[Change, Task] | None:
+        """Takes the next due task of these kinds and slots, if there is one.
+
+        None may also mean that its job was locked by another at this moment.
+        """
+        params = {
+            "worker_id": worker_id,
+            "kinds": list(kinds),
+            "slots": list(slots),
+        }
+        return await self._database.transact(partial(_claim_task, params=params))
+
+    async def begin_provider_call(
+        self, task: Task, *, provider: str, purpose: str
+    ) -> Change:
+        """Records a call before it is sent.
+
+        Raises CallRefused, and the call is not to be sent, unless this attempt
+        runs and nothing has asked its job to stop.
+        """
+        return await self._database.transact(
+            partial(_begin_provider_call, task=task, provider=provider, purpose=purpose)
+        )
+
+    async def settle_task(
+        self, task: Task, outcome: Outcome, actor: str
+    ) -> Change | None:
+        """Records how an attempt ended; None if the task is no longer its own."""
+        return await self._database.transact(
+            partial(_settle_task, task=task, outcome=outcome, actor=actor)
+        )
+
+    async def rescue_tasks(self, job_id: UUID, actor: str) -> list[Change]:
+        """Takes a job's running tasks back from workers that are dead."""
+        return await self._database.transact(
+            partial(_rescue_tasks, job_id=job_id, actor=actor)
+        )
+
+    async def end_idle_job(self, job_id: UUID, actor: str) -> Change | None:
+        """Ends a stopping job whose last settle failed to; None if all is well."""
+        return await self._database.transact(
+            partial(_end_idle_job, job_id=job_id, actor=actor)
+        )
+
+    async def get_request(self, job_id: UUID) -> CreateJobRequest:
+        """Returns what the job is made from, its defaults filled in."""
+        row = await self._database.transact(
+            partial(read_one, name="get_request", params={"job_id": job_id})
+        )
+        if row is None:
+            raise CallRefused
+        return ParseDict(row["request"], CreateJobRequest())
+
+    async def get_segment(self, task: Task) -> SegmentRow:
+        """Returns the segment that the task is to make."""
+        params = {"job_id": task.job_id, "position": task.position}
+        row = await self._database.transact(
+            partial(read_one, name="get_segment", params=params)
+        )
+        if row is None:
+            raise CallRefused
+        return segment_from(row)
+
+    async def names_artifact(self, job_id: UUID, uri: str) -> bool:
+        """True if the job or one of its segments names the artifact."""
+        params = {"job_id": job_id, "uri": uri}
+        row = await self._database.transact(
+            partial(read_one, name="names_artifact", params=params)
+        )
+        return row is not None and row["named"]
+
+    async def list_segments(self, job_id: UUID) -> list[SegmentRow]:
+        """Returns the segments in the order of the song."""
+        rows = await self._database.transact(
+            partial(read_all, name="list_segments", params={"job_id": job_id})
+        )
+        return [segment_from(row) for row in rows]
+
+
+async def _claim_task(
+    connection: Connection, *, params: Mapping[str, Any]
+) -> tuple[Change, Task] | None:
+    claimable = await read_one(connection, "lock_claimable_job", params)
+    if claimable is None:
+        return None
+    job_id: UUID = claimable["job_id"]
+    row = await read_one(connection, "claim_task", {**params, "job_id": job_id})
+    if row is None:
+        return None
+    task = task_from(row)
+    await write(connection, "start_task", {"job_id": job_id, "kind": task.kind})
+    actor = f"worker:{params['worker_id']}"
+    job = await record(connection, job_id, EventKind.TASK_STARTED, actor, task=task)
+    return Change(job=job), task
+
+
+async def _begin_provider_call(
+    connection: Connection, *, task: Task, provider: str, purpose: str
+) -> Change:
+    job = await lock_job(connection, task.job_id)
+    call = {**_attempt(task), "provider": provider, "purpose": purpose}
+    if job is None or not await write(connection, "begin_provider_call", call):
+        raise CallRefused
+    if purpose == "storyboard":
+        await write(connection, "enter_storyboard", {"job_id": task.job_id})
+    return Change(job=job)
+
+
+async def _settle_task(
+    connection: Connection, *, task: Task, outcome: Outcome, actor: str
+) -> Change | None:
+    job = await lock_job(connection, task.job_id)
+    if job is None:
+        return None
+    end = ending(job, task, outcome)
+    if not await _write_task(connection, task, outcome, end):
+        return None
+    queued = await _write_result(connection, job, task, outcome, end)
+    job = await record(
+        connection, job.job_id, end.event, actor, task=task, detail=_detail(outcome)
+    )
+    stops = False
+    if end.status is TaskStatus.FAILED and isinstance(outcome, Failed | Rescued):
+        stops = await _fail_job(connection, job, outcome)
+    if end.status is TaskStatus.COMPLETED and isinstance(outcome, VideoMade):
+        params = {"job_id": job.job_id, "video": Jsonb(outcome.video)}
+        if await write(connection, "complete_job", params):
+            job = await record(connection, job.job_id, EventKind.COMPLETED, actor)
+    job = await end_if_idle(connection, job, actor)
+    return Change(job=job, queued=queued, stops=stops and job.tasks_running > 0)
+
+
+async def _write_task(
+    connection: Connection, task: Task, outcome: Outcome, end: Ending
+) -> bool:
+    error = outcome.error if isinstance(outcome, Failed | Rescued) else None
+    params = {
+        **_attempt(task),
+        "error": error and Jsonb(error),
+        "failures": int(end.counts_as_failure),
+    }
+    if end.status is TaskStatus.QUEUED:
+        delay = outcome.delay if isinstance(outcome, Failed) else timedelta(0)
+        return bool(await write(connection, "requeue_task", {**params, "delay": delay}))
+    return bool(
+        await write(
+            connection,
+            "finish_task",
+            {**params, "status": end.status, "stop_mode": end.stop_mode},
+        )
+    )
+
+
+async def _write_result(
+    connection: Connection, job: Job, task: Task, outcome: Outcome, end: Ending
+) -> tuple[Kind, ...]:
+    """Keeps what the attempt made, frees its place, and queues what follows it."""
+    job_id = {"job_id": job.job_id}
+    completed = end.status is TaskStatus.COMPLETED
+    if completed and isinstance(outcome, Planned):
+        await _insert_segments(connection, job, outcome)
+    if completed and isinstance(outcome, ClipMade):
+        uris = {"image_uri": outcome.image_uri, "clip_uri": outcome.clip_uri}
+        position = {"position": task.position}
+        await write(connection, "keep_segment", {**job_id, **position, **uris})
+    await write(
+        connection,
+        "release_task",
+        {
+            **job_id,
+            "segments_completed": int(completed and isinstance(outcome, ClipMade)),
+            "aborted": int(end.status is TaskStatus.CANCELLED),
+            "finished_anyway": int(
+                completed and end.stop_mode is StopMode.FINISHED_ANYWAY
+            ),
+        },
+    )
+    if end.status is TaskStatus.QUEUED:
+        return (task.kind,)
+    if completed and isinstance(outcome, Planned):
+        slot = {**job_id, "slot": outcome.slot}
+        return (Kind.SEGMENT,) * await write(connection, "insert_segment_tasks", slot)
+    if completed and isinstance(outcome, ClipMade):
+        return (Kind.STITCH,) * await write(connection, "insert_stitch", job_id)
+    return ()
+
+
+async def _insert_segments(connection: Connection, job: Job, plan: Planned) -> None:
+    params = {
+        "job_id": job.job_id,
+        "positions": [segment.position for segment in plan.segments],
+        "start_offsets": [segment.start_offset for segment in plan.segments],
+        "end_offsets": [segment.end_offset for segment in plan.segments],
+        "lines": [Jsonb(list(segment.lines)) for segment in plan.segments],
+        "prompts": [segment.prompt for segment in plan.segments],
+    }
+    await write(connection, "insert_segments", params)
+    await write(connection, "count_segments", params)
+
+
+async def _fail_job(
+    connection: Connection, job: Job, outcome: Failed | Rescued
+) -> bool:
+    params = {
+        "job_id": job.job_id,
+        "error": Jsonb(outcome.error),
+        "message": outcome.error.get("message", ""),
+    }
+    return bool(await write(connection, "stop_failed_job", params))
+
+
+async def _rescue_tasks(
+    connection: Connection, *, job_id: UUID, actor: str
+) -> list[Change]:
+    await lock_job(connection, job_id)
+    rows = await read_all(connection, "list_orphaned_tasks", {"job_id": job_id})
+    changes: list[Change] = []
+    for task in map(task_from, rows):
+        error = {"code": 14, "message": f"worker {task.worker_id} died"}
+        change = await _settle_task(
+            connection, task=task, outcome=Rescued(error=error), actor=actor
+        )
+        if change is not None:
+            changes.append(change)
+    return changes
+
+
+async def _end_idle_job(
+    connection: Connection, *, job_id: UUID, actor: str
+) -> Change | None:
+    job = await lock_job(connection, job_id)
+    if job is None or job.finished:
+        return None
+    await write(connection, "recount_running_tasks", {"job_id": job_id})
+    counted = await lock_job(connection, job_id)
+    if counted is None:
+        return None
+    ended = await end_if_idle(connection, counted, actor)
+    return Change(job=ended) if ended.event_sequence > job.event_sequence else None
+
+
+def _attempt(task: Task) -> dict[str, Any]:
+    """The fence: zero rows once the task has gone to another attempt."""
+    return {
+        "job_id": task.job_id,
+        "kind": task.kind,
+        "position": task.position,
+        "attempt": task.attempt,
+        "worker_id": task.worker_id,
+    }
+
+
+def _detail(outcome: Outcome) -> str:
+    if isinstance(outcome, Failed | Rescued):
+        return str(outcome.error.get("message", ""))
+    return ""

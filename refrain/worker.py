@@ -1,0 +1,387 @@
+"""Worker: claim a task, run it in a scope, settle it, and claim again.
+
+It hears of stops three ways: by the stop feed, by the answer to its heartbeat, and
+by its own fence. All three end in `CancelScope.cancel` with a reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from google.rpc import code_pb2
+
+from refrain.cancellation import CancelScope
+from refrain.errors import CallRefused, TaskError, Unavailable
+from refrain.fence import Fence, boottime, end_process
+from refrain.job import (
+    Aborted,
+    AbortReason,
+    ClipMade,
+    Failed,
+    Kind,
+    Outcome,
+    Slot,
+    Task,
+    VideoMade,
+)
+from refrain.v1.stop_event_pb2 import StopEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refrain.artifacts import ArtifactStore
+    from refrain.bus import Bell, Bus
+    from refrain.store import TaskStore, WorkerStore
+    from refrain.store.workers import Attempt
+    from refrain.timing import Timing
+
+log = logging.getLogger(__name__)
+
+BACKOFF = timedelta(seconds=1)
+BACKOFF_CAP = timedelta(seconds=60)
+
+_ABORT_REASONS = {
+    StopEvent.CANCEL: AbortReason.CANCELLED,
+    StopEvent.PAUSE: AbortReason.PAUSED,
+    StopEvent.FAIL: AbortReason.FAILED,
+}
+
+
+class Handler(Protocol):
+    """Does one kind of task."""
+
+    async def __call__(self, task: Task) -> Outcome:
+        """Returns what was made; raises TaskError if it cannot be made."""
+        ...
+
+
+@dataclass(slots=True)
+class _Held:
+    """An attempt of ours, from its claim to the end of its settle."""
+
+    task: Task
+    scope: CancelScope = field(default_factory=CancelScope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """A stop that was heard, kept for scopes that open later."""
+
+    event_sequence: int
+    reason: AbortReason
+    heard_at: float
+
+
+class Worker:
+    """Runs the tasks of its handlers' kinds, as many as it has slots."""
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        tasks: TaskStore,
+        workers: WorkerStore,
+        artifacts: ArtifactStore,
+        bus: Bus,
+        handlers: Mapping[Kind, Handler],
+        slots: Mapping[Slot, int],
+        timing: Timing,
+    ) -> None:
+        self._service = service
+        self._tasks = tasks
+        self._workers = workers
+        self._artifacts = artifacts
+        self._bus = bus
+        self._handlers = handlers
+        self._slots = slots
+        self._timing = timing
+        self._worker_id = UUID(int=0)
+        self._held: dict[Attempt, _Held] = {}
+        self._stops: dict[UUID, _Stop] = {}
+        self._fence = Fence(timing, lambda: bool(self._held))
+        self._wake = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._bells: list[Bell] = []
+
+    async def run(self, shutdown: asyncio.Event) -> None:
+        """Works until `shutdown` is set, then drains, hands back and returns."""
+        await self._register()
+        self._fence.open()
+        await self._bus.on_stop(self._hear_stop)
+        self._bells = [
+            await self._bus.on_work(kind, self._wake.set) for kind in self._handlers
+        ]
+        self._bus.on_reconnect(self._wake.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                loops = [
+                    group.create_task(self._beat_forever()),
+                    group.create_task(self._watch_fence()),
+                    group.create_task(self._claim_forever(group)),
+                ]
+                await shutdown.wait()
+                await self._drain()
+                for loop in loops:
+                    loop.cancel()
+        finally:
+            self._fence.close()
+        await self._workers.retire_worker(self._worker_id)
+
+    # Claiming
+
+    async def _claim_forever(self, group: asyncio.TaskGroup) -> None:
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._claim_all(group)
+            except Unavailable as err:
+                log.warning("no claims: %s", err)
+            await self._listen_while_idle()
+
+    async def _claim_all(self, group: asyncio.TaskGroup) -> None:
+        """Claims until nothing is due or no slot is free."""
+        asked_again = False
+        while slots := self._free_slots():
+            if await self._claim(group, slots):
+                continue
+            if asked_again:
+                return
+            asked_again = True
+            # The job's row may have been locked by whoever rang the bell.
+            await asyncio.sleep(random.uniform(0.02, 0.05))  # noqa: S311
+
+    async def _claim(self, group: asyncio.TaskGroup, slots: list[Slot]) -> bool:
+        async with self._claiming:
+            claimed = await self._tasks.claim_task(
+                self._worker_id, self._handlers.keys(), slots
+            )
+            if claimed is None:
+                return False
+            change, task = claimed
+            if not self._fence.stands:
+                return False
+            held = _Held(task)
+            self._held[_attempt(task)] = held
+            self._idle.clear()
+        log.info("claimed", extra={"job_id": task.job_id, "task": task.name})
+        stop = self._stops.get(task.job_id)
+        if stop and stop.event_sequence > change.job.event_sequence:
+            held.scope.cancel(stop.reason)
+        group.create_task(self._run(held))
+        await self._bus.announce([change])
+        return True
+
+    def _free_slots(self) -> list[Slot]:
+        if self._draining or not self._fence.stands:
+            return []
+        used = [held.task.slot for held in self._held.values()]
+        return [slot for slot, n in self._slots.items() if used.count(slot) < n]
+
+    async def _listen_while_idle(self) -> None:
+        """A worker without a free slot leaves the group that doorbells ring in."""
+        for bell in self._bells:
+            await (bell.open() if self._free_slots() else bell.close())
+
+    # Running
+
+    async def _run(self, held: _Held) -> None:
+        try:
+            outcome = await self._outcome(held)
+            await self._settle(held.task, outcome)
+        except Unavailable as err:
+            log.warning("files are left to the sweep: %s", err)
+        finally:
+            del self._held[_attempt(held.task)]
+            self._wake.set()
+            if not self._held:
+                self._idle.set()
+
+    async def _outcome(self, held: _Held) -> Outcome:
+        task = held.task
+        try:
+            made = await held.scope.run(self._handlers[task.kind](task))
+        except CallRefused:
+            return Aborted()
+        except TaskError as err:
+            return _failed(task, err)
+        except Exception as err:  # the one supervisor of what handlers do
+            log.exception("failed", extra={"job_id": task.job_id, "task": task.name})
+            return _failed(
+                task, TaskError(repr(err), reason="INTERNAL", retryable=True)
+            )
+        return Aborted() if made is None else made
+
+    async def _settle(self, task: Task, outcome: Outcome) -> None:
+        """Tries until the record has it, or says that the task is not ours."""
+        actor = f"worker:{self._worker_id}"
+        while True:
+            try:
+                change = await self._tasks.settle_task(task, outcome, actor)
+                break
+            except Unavailable as err:
+                log.warning("not settled yet: %s", err)
+                await asyncio.sleep(0.25)
+        log.info(
+            "settled %s",
+            type(outcome).__name__.lower() if change else "by another",
+            extra={"job_id": task.job_id, "task": task.name},
+        )
+        if change is not None:
+            await self._bus.announce([change])
+        await self._delete_unless_named(task, outcome)
+
+    async def _delete_unless_named(self, task: Task, outcome: Outcome) -> None:
+        """Deletes the files of an attempt whose result no row names."""
+        match outcome:
+            case ClipMade(clip_uri=uri) | VideoMade(video={"uri": str(uri)}):
+                named = await self._tasks.names_artifact(task.job_id, uri)
+            case _:
+                named = False
+        if not named:
+            await self._artifacts.delete_folder(task.folder)
+
+    # Stopping
+
+    def _hear_stop(self, event: StopEvent) -> None:
+        now = time.monotonic()
+        memory = self._timing.stop_memory.total_seconds()
+        for job_id, stop in list(self._stops.items()):
+            if stop.heard_at > now - memory:
+                break
+            del self._stops[job_id]
+        reason = _ABORT_REASONS[event.kind]
+        for stop in event.stops:
+            job_id = UUID(stop.job_id)
+            self._stops.pop(job_id, None)
+            self._stops[job_id] = _Stop(stop.event_sequence, reason, now)
+            for held in list(self._held.values()):
+                if held.task.job_id == job_id:
+                    self._abort(held, reason)
+
+    def _abort(self, held: _Held, reason: AbortReason) -> None:
+        if held.scope.cancel_called:
+            return
+        log.info(
+            "aborting: %s",
+            reason,
+            extra={"job_id": held.task.job_id, "task": held.task.name},
+        )
+        held.scope.cancel(reason)
+        grace = self._timing.grace.total_seconds()
+        asyncio.get_running_loop().call_later(grace, self._end_if_running, held)
+
+    @staticmethod
+    def _end_if_running(held: _Held) -> None:
+        if not held.scope.ended:
+            end_process(f"{held.task.name} ignored its cancellation")
+
+    async def _abort_all(self, reason: AbortReason) -> None:
+        for held in self._held.values():
+            self._abort(held, reason)
+        await self._idle.wait()
+
+    async def _drain(self) -> None:
+        """Lets running tasks end for a while, then hands them back."""
+        self._draining = True
+        await self._listen_while_idle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.drain.total_seconds()):
+                await self._idle.wait()
+        await self._abort_all(AbortReason.SHUTDOWN)
+
+    # The lease
+
+    async def _register(self) -> None:
+        while True:
+            sent_at = boottime()
+            try:
+                self._worker_id = await self._workers.register_worker(
+                    self._service, socket.gethostname(), os.getpid(), self._timing.lease
+                )
+            except Unavailable as err:
+                log.warning("not registered yet: %s", err)
+                await asyncio.sleep(0.5)
+                continue
+            self._fence.renewed(sent_at)
+            log.info("registered as worker %s", self._worker_id)
+            return
+
+    async def _beat_forever(self) -> None:
+        interval = self._timing.heartbeat.total_seconds()
+        while True:
+            try:
+                await self._beat()
+            except Unavailable as err:
+                log.warning("no heartbeat: %s", err)
+            await asyncio.sleep(interval)
+
+    async def _beat(self) -> None:
+        sent_at = boottime()
+        if not await self._workers.renew_worker(self._worker_id, self._timing.lease):
+            await self._begin_again()
+            return
+        self._fence.renewed(sent_at)
+        stops = await self._workers.list_stops(self._worker_id, list(self._held))
+        for attempt, reason in stops.items():
+            if attempt in self._held:
+                self._abort(self._held[attempt], reason)
+        await self._hand_back_unheld()
+        self._wake.set()
+
+    async def _hand_back_unheld(self) -> None:
+        """Returns tasks that we claimed without hearing of it.
+
+        No claim may be under way meanwhile: its row would look unheld.
+        """
+        if self._claiming.locked():
+            return
+        async with self._claiming:
+            unheld = await self._workers.list_unheld_tasks(
+                self._worker_id, list(self._held)
+            )
+        for task in unheld:
+            await self._settle(task, Aborted())
+
+    async def _begin_again(self) -> None:
+        """Others hold this worker for dead: it ends what it runs, and is another."""
+        log.warning("worker %s was held for dead", self._worker_id)
+        async with self._claiming:
+            await self._abort_all(AbortReason.LEASE_LOST)
+            await self._register()
+        self._wake.set()
+
+    async def _watch_fence(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            if not self._fence.stands:
+                for held in self._held.values():
+                    self._abort(held, AbortReason.LEASE_LOST)
+
+
+def _attempt(task: Task) -> Attempt:
+    return task.job_id, task.kind, task.position, task.attempt
+
+
+def _failed(task: Task, error: TaskError) -> Failed:
+    ceiling = min(BACKOFF * 2**task.failures, BACKOFF_CAP)
+    jittered = ceiling * random.random()  # noqa: S311
+    return Failed(
+        error={"code": code_pb2.INTERNAL, "message": str(error), "details": []},
+        retryable=error.retryable,
+        delay=error.retry_after or jittered,
+    )

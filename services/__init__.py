@@ -1,0 +1,1 @@
+"""The three services; they meet in `refrain` and never import each other."""

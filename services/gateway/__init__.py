@@ -1,0 +1,1 @@
+"""The API in front: gRPC, the page, and the sweep."""

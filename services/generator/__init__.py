@@ -1,0 +1,1 @@
+"""Plans a song and makes one clip per segment."""

@@ -1,0 +1,1 @@
+"""Providers: what makes the pictures and the clips of a segment."""

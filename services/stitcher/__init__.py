@@ -1,0 +1,1 @@
+"""Joins the clips of a job into one MP4."""

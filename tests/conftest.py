@@ -1,0 +1,76 @@
+"""Real servers for the tests: one PostgreSQL and one nats-server a test process."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+
+from refrain.embedded import EmbeddedNats, EmbeddedPostgres
+from refrain.guardian import Guardian
+from refrain.store import Database, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+TEMPLATE = "refrain_template"
+
+
+@pytest.fixture(scope="session")
+def guardian() -> Iterator[Guardian]:
+    with Guardian() as guardian:
+        yield guardian
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    guardian: Guardian, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
+    folder = tmp_path_factory.mktemp("postgres")
+    settings = {**FAST, "max_connections": "200"}
+    with EmbeddedPostgres(folder, guardian, settings=settings) as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="session")
+def nats_server(
+    guardian: Guardian, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedNats]:
+    with EmbeddedNats(tmp_path_factory.mktemp("nats"), guardian) as nats:
+        yield nats
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a migrated database that each test gets a copy of."""
+    await _execute(postgres.url, "CREATE DATABASE {}", TEMPLATE)
+    await migrate(_url(postgres, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres, template: str) -> str:
+    name = f"test_{secrets.token_hex(6)}"
+    await _execute(postgres.url, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    return _url(postgres, name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as database:
+        yield database
+
+
+def _url(postgres: EmbeddedPostgres, name: str) -> str:
+    return f"{postgres.url.rpartition('/')[0]}/{name}"
+
+
+async def _execute(url: str, statement: str, *names: str) -> None:
+    query = sql.SQL(statement).format(*map(sql.Identifier, names))  # pyright: ignore[reportArgumentType]
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as own:
+        await own.execute(query)
