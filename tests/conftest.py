@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -28,20 +30,28 @@ def guardian() -> Iterator[Guardian]:
 
 
 @pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user can enter; pytest's own are closed to it."""
+    with TemporaryDirectory(prefix="refrain-tests-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def postgres(
-    guardian: Guardian, tmp_path_factory: pytest.TempPathFactory
+    guardian: Guardian, open_folder: Path
 ) -> Iterator[EmbeddedPostgres]:
-    folder = tmp_path_factory.mktemp("postgres")
     settings = {**FAST, "max_connections": "200"}
+    folder = open_folder / "postgres"
     with EmbeddedPostgres(folder, guardian, settings=settings) as postgres:
         yield postgres
 
 
 @pytest.fixture(scope="session")
 def nats_server(
-    guardian: Guardian, tmp_path_factory: pytest.TempPathFactory
+    guardian: Guardian, open_folder: Path
 ) -> Iterator[EmbeddedNats]:
-    with EmbeddedNats(tmp_path_factory.mktemp("nats"), guardian) as nats:
+    with EmbeddedNats(open_folder / "nats", guardian) as nats:
         yield nats
 
 

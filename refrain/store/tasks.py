@@ -87,7 +87,7 @@ class TaskStore:
             partial(_settle_task, task=task, outcome=outcome, actor=actor)
         )
 
-    async def rescue_tasks(self, job_id: UUID, actor: str) -> list[Change]:
+    async def rescue_tasks(self, job_id: UUID, actor: str) -> list[tuple[Task, Change]]:
         """Takes a job's running tasks back from workers that are dead."""
         return await self._database.transact(
             partial(_rescue_tasks, job_id=job_id, actor=actor)
@@ -268,18 +268,18 @@ async def _fail_job(
 
 async def _rescue_tasks(
     connection: Connection, *, job_id: UUID, actor: str
-) -> list[Change]:
+) -> list[tuple[Task, Change]]:
     await lock_job(connection, job_id)
     rows = await read_all(connection, "list_orphaned_tasks", {"job_id": job_id})
-    changes: list[Change] = []
+    rescued: list[tuple[Task, Change]] = []
     for task in map(task_from, rows):
         error = {"code": 14, "message": f"worker {task.worker_id} died"}
         change = await _settle_task(
             connection, task=task, outcome=Rescued(error=error), actor=actor
         )
         if change is not None:
-            changes.append(change)
-    return changes
+            rescued.append((task, change))
+    return rescued
 
 
 async def _end_idle_job(

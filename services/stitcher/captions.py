@@ -3,10 +3,15 @@
 Pure, so that any process may import it; the muxing is in `timeline`.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SAMPLE_LIMIT = 0xFFFF
 """Bytes of text a timed text sample can hold: its length is 16 bits."""
@@ -52,7 +57,7 @@ def arrange_cues(captions: Sequence[Caption], duration: int) -> list[Cue]:
             ends[start] = max(ends.get(start, 0), round(caption["end"] * 1000))
     starts = sorted(texts)
     cues: list[Cue] = []
-    for start, next_start in zip(starts, [*starts[1:], duration], strict=True):
+    for start, next_start in pairwise([*starts, duration]):
         end = min(ends[start], next_start, duration)
         if start < end:
             cues.append(Cue(text="\n".join(texts[start]), start=start, end=end))

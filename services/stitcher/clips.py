@@ -5,7 +5,8 @@ an IDR frame first, nothing hidden by an edit list, and the parameter sets of
 every other clip, byte for byte. Anything else is refused by name.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from __future__ import annotations
+
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from av.container import InputContainer
     from av.packet import Packet
 
 _IDR = 5
@@ -56,7 +59,7 @@ class ClipSequence:
         with _open_clip(0, self._paths[0], self.picture) as (_, stream):
             yield stream
 
-    def packets(self, output: VideoStream) -> "Iterator[Packet[VideoStream]]":
+    def packets(self, output: VideoStream) -> Iterator[Packet[VideoStream]]:
         """Yields the packets of all clips, timed in frames, for `output` to mux.
 
         The dts counts packets from minus the reorder depth, so it rises by one
@@ -118,7 +121,7 @@ def _video_stream(container: InputContainer, picture: Picture) -> VideoStream:
 
 def _canonical(
     container: InputContainer, stream: VideoStream, frame_rate: int
-) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+) -> Iterator[tuple[int, Packet[VideoStream]]]:
     """Yields each packet with the number of the frame that it shows.
 
     Raises `ClipError` where a packet is not whole, and at the end when the
@@ -129,18 +132,22 @@ def _canonical(
         if not packet.size:  # the demuxer's mark at the end
             continue
         units = _nal_types(packet)
-        if _PARAMETER_SETS & units or (not shown and _IDR not in units):
-            raise ClipError("does not start with an IDR frame, or changes on its way")
+        if _IDR not in units and not shown:
+            raise ClipError("does not start with an IDR frame")
+        if _PARAMETER_SETS & units:
+            raise ClipError("changes its parameter sets on the way")
         time = Fraction(packet.pts or 0) * packet.time_base * frame_rate
         if time.denominator != 1 or packet.is_discard:
-            raise ClipError(f"is not cut to whole frames of 1/{frame_rate} s")
+            raise ClipError(
+                f"hides frames by an edit list, or has no frame every 1/{frame_rate} s"
+            )
         shown.add(time.numerator)
         yield time.numerator, packet
     if not len(shown) == stream.frames == max(shown, default=-1) + 1:
-        raise ClipError(f"lacks frames, or has others than {frame_rate} a second")
+        raise ClipError(f"lacks frames, or has not {frame_rate} of them a second")
 
 
-def _nal_types(packet: "Packet[VideoStream]") -> set[int]:
+def _nal_types(packet: Packet[VideoStream]) -> set[int]:
     """Reads the types of length-prefixed NAL units, ISO/IEC 14496-15, 4.3.3."""
     data = memoryview(packet)
     types: set[int] = set()

@@ -1,17 +1,23 @@
 """The sound of the video: the song, made exactly as long as the picture."""
 
-from collections.abc import Generator, Iterable, Iterator
+from __future__ import annotations
+
 from contextlib import closing, suppress
 from fractions import Fraction
 from itertools import chain, groupby
+from typing import TYPE_CHECKING
 
 import av
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from av.container import InputContainer
 
 SAMPLE_RATE = 48_000
 """Samples a second."""

@@ -4,7 +4,8 @@ The picture is copied packet by packet, the sound is encoded anew, and a video
 takes its name only after `verify_video` has read it back.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from __future__ import annotations
+
 from contextlib import contextmanager
 from fractions import Fraction
 from heapq import merge
@@ -13,10 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import av
-from av.audio.stream import AudioStream
-from av.container import OutputContainer
 from av.packet import Packet
-from av.subtitles.stream import SubtitleStream
 
 from services.stitcher.captions import (
     Caption,
@@ -25,11 +23,16 @@ from services.stitcher.captions import (
     timed_text,
     web_vtt,
 )
-from services.stitcher.clips import ClipSequence, Picture
+from services.stitcher.clips import ClipError, ClipSequence, Picture
 from services.stitcher.soundtrack import SAMPLE_RATE, sound_blocks
 from services.stitcher.verify import verify_video
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
+    from av.subtitles.stream import SubtitleStream
     from PIL.Image import Image
 
 SOUND_BIT_RATE = 160_000
@@ -76,12 +79,18 @@ def join_clips(
     a clip that cannot be joined, `SongError` for a song that cannot be read and
     `VideoError` for a result that fails its verification.
     """
+    if not clips:
+        raise ClipError("a video needs at least one clip")
     picture = Picture(width=width, height=height, frame_rate=frame_rate)
     sequence = ClipSequence(clips, picture)
     cues = arrange_cues(captions, frames * 1000 // frame_rate)
     target = Path(folder)
     with _whole(target / "video.mp4") as video:
         _write_video(video, sequence, frames, audio, cues)
+        if sequence.frames != frames:
+            raise ClipError(
+                f"the clips are {sequence.frames} frames long together, not {frames}"
+            )
         verify_video(video, picture, frames=frames, starts=sequence.starts)
         with _whole(target / "poster.jpg") as poster:
             _write_poster(poster, video, Fraction(frames // 3, frame_rate))
@@ -116,7 +125,8 @@ def _write_video(
     cues: Sequence[Cue],
 ) -> None:
     duration = Fraction(frames, sequence.picture.frame_rate)
-    options = {"movflags": "faststart"}
+    # In the default milliseconds the edit lists would cut into the last samples.
+    options = {"movflags": "faststart", "movie_timescale": str(SAMPLE_RATE)}
     with av.open(str(path), "w", format="mp4", container_options=options) as output:
         with sequence.template() as template:
             video = output.add_stream_from_template(  # pyright: ignore[reportUnknownMemberType]
@@ -135,7 +145,7 @@ def _write_video(
             output.mux(packet)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _decode_time(packet: "Packet[Any]") -> Fraction:
+def _decode_time(packet: Packet[Any]) -> Fraction:
     return (packet.dts or 0) * packet.time_base
 
 
@@ -148,7 +158,7 @@ def _add_sound(output: OutputContainer) -> AudioStream:
 
 def _sound_packets(
     output: AudioStream, song: str | None, samples: int
-) -> "Iterator[Packet[Any]]":
+) -> Iterator[Packet[Any]]:
     for block in chain(sound_blocks(song, samples=samples), (None,)):
         yield from output.encode(block)  # pyright: ignore[reportUnknownMemberType]
 
@@ -163,7 +173,7 @@ def _add_captions(output: OutputContainer) -> SubtitleStream:
 
 def _caption_packets(
     output: SubtitleStream, cues: Sequence[Cue]
-) -> "Iterator[Packet[Any]]":
+) -> Iterator[Packet[Any]]:
     """Yields one sample a cue; the muxer puts empty ones into the gaps."""
     for cue in cues:
         packet = Packet(timed_text(cue.text))

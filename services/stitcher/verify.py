@@ -5,24 +5,27 @@ look perfect. So every packet is counted, and decoded where joining could have
 gone wrong: one group of pictures on each side of every cut.
 """
 
+from __future__ import annotations
+
 from bisect import bisect
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.stream import VideoStream
-
-from services.stitcher.clips import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
     from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from services.stitcher.clips import Picture
 
 
 class VideoError(ValueError):
@@ -75,7 +78,10 @@ def _check_file(path: Path, picture: Picture, frames: int) -> list[int]:
 def _open_tracks(path: Path) -> Generator[_Tracks]:
     try:
         with av.open(str(path)) as container:
-            [video], [audio] = container.streams.video, container.streams.audio
+            streams = container.streams
+            if (len(streams.video), len(streams.audio)) != (1, 1):
+                raise VideoError("the video has not one picture and one sound track")
+            video, audio = streams.video[0], streams.audio[0]
             for codec in (video.codec_context, audio.codec_context):
                 # Slice threads, the default, lose the errors of their slices.
                 codec.thread_type = "NONE"
@@ -154,8 +160,8 @@ def _decode_picture(
 
 
 def _groups(
-    packets: "Iterable[Packet[VideoStream]]",
-) -> "Iterator[list[Packet[VideoStream]]]":
+    packets: Iterable[Packet[VideoStream]],
+) -> Iterator[list[Packet[VideoStream]]]:
     group: list[Packet[VideoStream]] = []
     for packet in packets:
         if packet.is_keyframe and group:
@@ -166,7 +172,7 @@ def _groups(
     yield group
 
 
-def _decodes(video: VideoStream, group: "Sequence[Packet[VideoStream]]") -> bool:
+def _decodes(video: VideoStream, group: Sequence[Packet[VideoStream]]) -> bool:
     shown = 0
     try:
         for packet in (*group, None):

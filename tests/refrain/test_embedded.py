@@ -51,9 +51,10 @@ sys.stdin.read()
 
 @pytest.fixture
 def guardian() -> Generator[Guardian]:
+    before = psutil.Process().children()
     with Guardian() as guardian:
         yield guardian
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children()) <= set(before)
 
 
 @pytest.fixture
@@ -130,8 +131,8 @@ def test_servers_end_when_their_owner_is_killed(folder: Path) -> None:
     with owner(folder, folder / "state") as process:
         assert process.stdout.readline()
         children = process.children(recursive=True)
+        assert {"postgres", "nats-server"} <= {child.name() for child in children}
         process.kill()
-    assert {"postgres", "nats-server"} <= {child.name() for child in children}
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
 
@@ -141,11 +142,12 @@ def test_a_postmaster_that_outlived_owner_and_guardian_gives_way(
 ) -> None:
     with owner(folder, folder / "state") as process:
         url = process.stdout.readline().split()[0]
-        children = process.children()
-        (watcher,) = [child for child in children if "python" in child.name()]
+        children = {child.name(): child for child in process.children()}
+        watcher = children[psutil.Process(process.pid).name()]
         watcher.suspend()
         process.kill()
     watcher.kill()
+    children["nats-server"].kill()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE songs ()")
     with EmbeddedPostgres(folder / "postgres", guardian, settings=FAST) as postgres:
@@ -153,9 +155,7 @@ def test_a_postmaster_that_outlived_owner_and_guardian_gives_way(
             connection.execute("SELECT FROM songs")
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(url)
-    (nats,) = [child for child in children if child.name() == "nats-server"]
-    nats.kill()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children.values(), timeout=10)
     assert alive == []
 
 

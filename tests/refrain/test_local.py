@@ -77,10 +77,15 @@ def services(**natures: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def home() -> Generator[Path]:
-    """A home that every user may enter, which pytest's own folders are not."""
+    """A home that every user may enter, which pytest's own folders are not.
+
+    What a test starts on it from this process must have ended with the test.
+    """
+    before = psutil.Process().children()
     with tempfile.TemporaryDirectory(prefix="refrain-") as made:
         Path(made).chmod(0o755)
         yield Path(made)
+    assert set(psutil.Process().children()) <= set(before)
 
 
 @contextmanager
@@ -265,7 +270,6 @@ async def test_servers_named_by_the_environment_are_used(home: Path) -> None:
     assert migrated == [ELSEWHERE["REFRAIN_DATABASE_URL"]]
     assert ELSEWHERE.items() <= seen.items()
     assert seen["REFRAIN_STORAGE_URL"] == f"file://{home}/artifacts"
-    assert psutil.Process().children(recursive=True) == []
 
 
 async def test_what_is_killed_is_started_again_at_its_place(home: Path) -> None:
@@ -305,7 +309,6 @@ async def test_what_is_killed_is_started_again_at_its_place(home: Path) -> None:
         await eventually(lambda: not is_free(system.grpc_port))
     assert {line.split()[0] for line in said} == set(killed)
     assert all("(SIGKILL)" in line for line in said)
-    assert psutil.Process().children(recursive=True) == []
 
 
 async def test_a_start_that_fails_leaves_nothing(home: Path) -> None:
@@ -317,4 +320,3 @@ async def test_a_start_that_fails_leaves_nothing(home: Path) -> None:
             environment={**ELSEWHERE, **ANY_PORTS},
         ):
             pass
-    assert psutil.Process().children(recursive=True) == []

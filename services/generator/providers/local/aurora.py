@@ -9,6 +9,8 @@ from services.generator.providers.local.ridges import lay_ridge
 
 _CURTAINS = 3
 _RIDGES = 3
+_SHINE = 0.35
+"""How much of the aurora's light the ridges catch, 0..1."""
 
 
 def paint_aurora(
@@ -24,14 +26,14 @@ def paint_aurora(
     stars = _stars(rng, width, height)
     picture += (stars * np.clip(1 - light * np.float32(0.8), 0.15, 1))[..., None]
     picture /= np.maximum(picture.max(axis=2, keepdims=True), 1)
-    shine = light[int(height * 0.6)]
+    shine = np.full(width, _SHINE, np.float32)
     for ridge in range(_RIDGES):
         depth = 0.35 + 0.65 * ridge / (_RIDGES - 1)
         base = height * (0.76 + 0.1 * ridge)
         cells = (2.4 - 0.5 * ridge) * width / unit
         hills = line(rng, width, cells=cells, octaves=7, gain=0.42)
         crest = np.float32(base) - (hills - np.float32(0.5)) * np.float32(0.16 * unit)
-        lay_ridge(picture, look, crest, depth=depth, sunlight=np.clip(shine, 0, 1))
+        lay_ridge(picture, look, crest, depth=depth, sunlight=shine)
     return picture
 
 
@@ -57,7 +59,7 @@ def _curtain(
     rise = np.clip(above / np.float32(0.5 * unit), 0, 1)[..., None]
     color = rgb(look.light) + (rgb(look.glow) - rgb(look.light)) * rise
     # A screen, not a sum: where curtains cross, the light saturates gently.
-    picture += (1 - picture) * color * strength[..., None]
+    picture += (1 - picture) * color * np.minimum(1.2 * strength, 1)[..., None]
     return strength
 
 
@@ -67,13 +69,10 @@ def _stars(rng: np.random.Generator, width: int, height: int) -> Floats:
     sky = np.zeros((height, width), np.float32)
     rows = rng.integers(0, height, count)
     columns = rng.integers(0, width, count)
-    sky[rows, columns] = rng.random(count, dtype=np.float32) ** 4
-    blurred = Image.fromarray(sky).convert("F")
-    radius = unit / 900
-    spread = np.asarray(
-        Image.fromarray((np.asarray(blurred) * 255).astype(np.uint8)).filter(
-            ImageFilter.GaussianBlur(radius)
-        ),
-        np.float32,
-    )
-    return np.minimum(spread * np.float32(0.022 * max(radius, 0.5) ** 2 * 3), 0.9)
+    sky[rows, columns] = 255 * rng.random(count, dtype=np.float32) ** 2.5
+    points = Image.fromarray(sky.astype(np.uint8))
+    radius = unit / 1000
+    soft = np.asarray(points.filter(ImageFilter.GaussianBlur(radius)), np.float32)
+    # A blur spreads a point thin: its peak falls with the square of the radius.
+    peak = 255 / max(1.0, 6.3 * radius**2)
+    return np.clip(soft / np.float32(peak), 0, 0.9)

@@ -9,13 +9,13 @@ import numpy as np
 from av.video.frame import VideoFrame
 from PIL import Image, ImageOps
 
-from services.generator.providers.local.camera import Camera, set_camera
+from services.generator.providers.local.camera import set_camera
 from services.generator.providers.local.encoder import encode
 from services.generator.providers.local.layout import lay_out
 from services.generator.providers.local.lens import Lens
 from services.generator.providers.local.overlay import Plane
 from services.generator.providers.local.still import OVERSCAN
-from services.generator.providers.local.words import Caption, box_of, ink_over
+from services.generator.providers.local.words import Caption, ink_for
 
 
 class Line(TypedDict):
@@ -48,12 +48,9 @@ def render_clip(
             f"A clip needs even sides and at least one frame, "
             f"not {width}x{height} and {frames} frames"
         )
-    source = _load(still, width, height)
-    camera = set_camera(seed, frame_rate, frames)
-    captions = _captions(lines, source, width, height)
     part = f"{path}.part"
     encode(
-        _pictures(source, camera, captions, (width, height), frames),
+        draw_frames(still, lines, (width, height), frame_rate, frames, seed),
         part,
         width=width,
         height=height,
@@ -62,6 +59,32 @@ def render_clip(
     )
     os.replace(part, path)
     return {"frames": frames}
+
+
+def draw_frames(
+    still: str,
+    lines: Sequence[Line],
+    size: tuple[int, int],
+    frame_rate: int,
+    frames: int,
+    seed: int,
+) -> Iterator[VideoFrame]:
+    """The frames of a clip before they are encoded: yuv420p, BT.709, TV range."""
+    width, height = size
+    source = _load(still, width, height)
+    camera = set_camera(seed, frame_rate, frames)
+    captions = _captions(lines, source, width, height)
+    lenses = [Lens(source[0], width, height)]
+    lenses += [Lens(plane, width // 2, height // 2) for plane in source[1:]]
+    for number in range(frames):
+        frame = VideoFrame(width, height, "yuv420p")
+        planes = planes_of(frame)
+        view = camera.view(number)
+        for lens, plane in zip(lenses, planes, strict=True):
+            lens.look(view, plane)
+        for caption in captions:
+            caption.draw(planes, number / frame_rate)
+        yield frame
 
 
 def _load(still: str, width: int, height: int) -> list[Plane]:
@@ -98,9 +121,10 @@ def _captions(
     if not laid_out:
         return []
     # One ink for the whole clip: letters that change colour look like a mistake.
-    left, top, right, bottom = box_of([word for words, _, _ in laid_out for word in words])
-    shown = np.asarray(Image.fromarray(source[0]).resize((width, height)))
-    ink = ink_over(shown[max(top, 0) : bottom, max(left, 0) : right])
+    shown = np.asarray(
+        Image.fromarray(source[0]).resize((width, height), Image.Resampling.NEAREST)
+    )
+    ink = ink_for([word for words, _, _ in laid_out for word in words], shown)
     return [
         Caption(words, ink, start=start, end=end, size=(width, height))
         for words, start, end in laid_out
@@ -123,24 +147,3 @@ def _spans(lines: Sequence[Line]) -> list[tuple[str, float, float]]:
         )
         for start, following in pairwise(starts)
     ]
-
-
-def _pictures(
-    source: list[Plane],
-    camera: Camera,
-    captions: list[Caption],
-    size: tuple[int, int],
-    frames: int,
-) -> Iterator[VideoFrame]:
-    width, height = size
-    lenses = [Lens(source[0], width, height)]
-    lenses += [Lens(plane, width // 2, height // 2) for plane in source[1:]]
-    for number in range(frames):
-        frame = VideoFrame(width, height, "yuv420p")
-        planes = planes_of(frame)
-        view = camera.view(number)
-        for lens, plane in zip(lenses, planes, strict=True):
-            lens.look(view, plane)
-        for caption in captions:
-            caption.draw(planes, number / camera.frame_rate)
-        yield frame

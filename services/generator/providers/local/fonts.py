@@ -20,8 +20,10 @@ _CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc")
 """Where Debian's fonts-noto-cjk puts it: no clean package of it is on PyPI."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Typeface:
+    """Compared by identity: it is a key of caches, and its ranges are long."""
+
     path: str
     starts: tuple[int, ...]
     """First code point of each range that the typeface draws, ascending."""

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 from services.generator.providers.local import fonts
 
@@ -29,6 +31,8 @@ class Placed:
     """Left end of the baseline, pixels from the left of the frame."""
     baseline: int
     """Pixels from the top of the frame."""
+    advance: float
+    """From the left end of the baseline to the right one, in pixels."""
     size: int
     """Type size in pixels."""
 
@@ -68,16 +72,20 @@ def lay_out(text: str, width: int, height: int) -> list[Placed]:
 
 
 def is_right_to_left(text: str) -> bool:
-    """By the first letter with a direction (rule P2 of the Unicode bidi algorithm)."""
+    return _direction(text) == "R"
+
+
+def _direction(text: str) -> Literal["L", "R"] | None:
+    """Of the first letter that has one (rule P2 of the Unicode bidi algorithm)."""
     for character in text:
         match unicodedata.bidirectional(character):
             case "R" | "AL":
-                return True
+                return "R"
             case "L":
-                return False
+                return "L"
             case _:
                 continue
-    return False
+    return None
 
 
 def _words(text: str, widest: float) -> Iterable[_Word]:
@@ -113,6 +121,7 @@ def _halves(piece: str, widest: float) -> list[str]:
     return _halves(piece[:middle], widest) + _halves(piece[middle:], widest)
 
 
+@lru_cache(maxsize=4096)
 def _measure(text: str) -> float:
     """Advance width in type sizes."""
     return sum(
@@ -172,6 +181,7 @@ def _place(
                 text=word.text,
                 x=round(lefts[index]),
                 baseline=round(first + number * LEADING * size),
+                advance=word.width * size,
                 size=size,
             )
             for index, word in enumerate(row)
@@ -180,17 +190,27 @@ def _place(
 
 
 def _visual_order(row: list[_Word]) -> list[int]:
-    """Indices of the words from left to right, one level of embedding deep."""
-    base = is_right_to_left(" ".join(word.text for word in row))
+    """Indices of the words from left to right, one level of embedding deep.
+
+    A word without letters goes with its neighbours if they agree, else with the row
+    (rules N1 and N2 of the Unicode bidi algorithm, for whole words).
+    """
+    directions = [_direction(word.text) for word in row]
+    base = next(filter(None, directions), "L")
     groups: list[list[int]] = []
     against = False
-    for index, word in enumerate(row):
-        turns = is_right_to_left(word.text) != base and word.text.isalnum()
-        if groups and turns and against:
-            groups[-1].insert(0, index) if not base else groups[-1].append(index)
+    for index, direction in enumerate(directions):
+        if direction is None:
+            following = next(filter(None, directions[index:]), base)
+            turns = against and following != base
+        else:
+            turns = direction != base
+        if turns and against:
+            groups[-1].append(index)
         else:
             groups.append([index])
         against = turns
-    if base:
+    if base == "R":
         groups.reverse()
-    return [index for group in groups for index in group]
+        return [index for group in groups for index in group]
+    return [index for group in groups for index in reversed(group)]

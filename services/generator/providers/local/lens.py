@@ -13,17 +13,21 @@ from services.generator.providers.local.overlay import Plane
 _Indices = npt.NDArray[np.intp]
 _Weights = npt.NDArray[np.uint16]
 
+_BAND = 96
+"""Rows mixed at a time."""
+
 
 class Lens:
-    """Looks at one plane of a still; `width` and `height` are the frame's."""
+    """Looks at one plane of a still in TV range; the sides are those of the frame."""
 
     def __init__(self, plane: Plane, width: int, height: int) -> None:
-        self._turned = np.ascontiguousarray(plane.T)
+        # Each of the two roundings is down, by half a level on average: one in all.
+        self._turned = np.ascontiguousarray(plane.T) + np.uint8(1)
         columns, rows = self._turned.shape
         self._narrow = np.empty((width, rows), np.uint8)
         self._upright = np.empty((rows, width), np.uint8)
-        self._across = _Mixer(width, rows)
-        self._down = _Mixer(height, width)
+        self._across = _Mixer(rows)
+        self._down = _Mixer(width)
         self._columns, self._rows = columns, rows
         self._width, self._height = width, height
 
@@ -38,24 +42,32 @@ class Lens:
 
 
 class _Mixer:
-    """Means of neighbouring rows; its buffers serve every frame."""
+    """Means of neighbouring rows, a band at a time, so that buffers stay in cache."""
 
-    def __init__(self, rows: int, columns: int) -> None:
-        self._row = np.empty((rows, columns), np.uint8)
-        self._sum = np.empty((rows, columns), np.uint16)
-        self._second = np.empty((rows, columns), np.uint16)
+    def __init__(self, columns: int) -> None:
+        self._row = np.empty((_BAND, columns), np.uint8)
+        self._sum = np.empty((_BAND, columns), np.uint16)
+        self._next = np.empty((_BAND, columns), np.uint16)
 
     def mix(
         self, source: Plane, first: _Indices, weights: _Weights, out: Plane
     ) -> None:
-        np.take(source, first, axis=0, out=self._row, mode="clip")
-        np.multiply(self._row, 256 - weights, out=self._sum)
-        np.take(source, first + 1, axis=0, out=self._row, mode="clip")
-        np.multiply(self._row, weights, out=self._second)
-        self._sum += self._second
-        self._sum += np.uint16(128)
-        self._sum >>= np.uint16(8)
-        np.copyto(out, self._sum, casting="unsafe")
+        for top in range(0, len(first), _BAND):
+            band = slice(top, top + _BAND)
+            self._mix_band(source, first[band], weights[band], out[band])
+
+    def _mix_band(
+        self, source: Plane, first: _Indices, weights: _Weights, out: Plane
+    ) -> None:
+        count = len(first)
+        row, mean, second = self._row[:count], self._sum[:count], self._next[:count]
+        np.take(source, first, axis=0, out=row, mode="clip")
+        np.multiply(row, 256 - weights, out=mean)
+        np.take(source, first + 1, axis=0, out=row, mode="clip")
+        np.multiply(row, weights, out=second)
+        mean += second
+        mean >>= np.uint16(8)
+        np.copyto(out, mean, casting="unsafe")
 
 
 def _positions(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from services.generator.providers.local.look import Floats
 
 Plane = npt.NDArray[np.uint8]
+_Weights = npt.NDArray[np.uint16]
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels; all even, as chroma has half of each."""
 
@@ -24,12 +25,6 @@ class Overlay:
     """(h, w), 0..1."""
     add: Floats
     """(h, w), luma."""
-
-    def faded(self, strength: float) -> "Overlay":
-        share = np.float32(strength)
-        return Overlay(
-            box=self.box, keep=1 - (1 - self.keep) * share, add=self.add * share
-        )
 
     def put_over(self, below: "Overlay") -> None:
         """Composes this into `below`, in place; its box must hold this one's."""
@@ -76,22 +71,31 @@ class Stamp:
         )
         self._keep = (keep * 256 + np.float32(0.5)).astype(np.uint16)
         self._add = (add * 256 + 128).astype(np.uint16)
-        keep = (keep[::2, ::2] + keep[1::2, ::2] + keep[::2, 1::2] + keep[1::2, 1::2])
+        keep = keep[::2, ::2] + keep[1::2, ::2] + keep[::2, 1::2] + keep[1::2, 1::2]
         self._keep_color = (keep * 64 + np.float32(0.5)).astype(np.uint16)
         # What is covered turns grey, and the 128 at the end rounds the shift.
         self._add_grey = (256 - self._keep_color) * np.uint16(128) + np.uint16(128)
 
-    def blend(self, planes: Sequence[Plane]) -> None:
+    def blend(self, planes: Sequence[Plane], strength: float = 1.0) -> None:
         """Into the Y, U and V planes of one frame, in place."""
         luma, *chroma = planes
-        _blend(luma[self._luma], self._keep, self._add)
+        keep, add = _faded(self._keep, self._add, strength)
+        _blend(luma[self._luma], keep, add)
+        keep, add = _faded(self._keep_color, self._add_grey, strength)
         for plane in chroma:
-            _blend(plane[self._chroma], self._keep_color, self._add_grey)
+            _blend(plane[self._chroma], keep, add)
 
 
-def _blend(
-    part: Plane, keep: npt.NDArray[np.uint16], add: npt.NDArray[np.uint16]
-) -> None:
+def _faded(keep: _Weights, add: _Weights, strength: float) -> tuple[_Weights, _Weights]:
+    if strength >= 1:
+        return keep, add
+    share = np.uint16(strength * 256)
+    cover = (256 - keep) * share
+    cover >>= np.uint16(8)
+    return 256 - cover, (add >> np.uint16(8)) * share + np.uint16(128)
+
+
+def _blend(part: Plane, keep: _Weights, add: _Weights) -> None:
     mixed = keep * part
     mixed += add
     mixed >>= np.uint16(8)

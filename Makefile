@@ -1,0 +1,80 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+## help      show this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## demo      make a video of the short sample, then cancel the long one
+demo: .venv/ready
+	@$(BIN)/refrain demo
+
+## run       serve on this machine until Ctrl-C
+run: .venv/ready
+	@$(BIN)/refrain up
+
+## test      run the tests, without the long ones
+test: .venv/ready
+	$(BIN)/pytest -m "not long"
+
+## test-long run the tests that take minutes
+test-long: .venv/ready
+	$(BIN)/pytest -m long
+
+## check     lint, types, imports and protos, in seconds
+check: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/pyright
+
+## format    format the code and the protos
+format: .venv/ready
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format -w protos
+
+## bench     measure, as ratios to floors of the same run
+bench: .venv/ready
+	$(BIN)/python -m bench
+
+## lock      pin the newest versions that pyproject.toml allows
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --upgrade --quiet \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--output-file requirements.lock
+
+## protos    generate refrain/v1 from protos/
+protos: .venv/ready
+
+# Set up once, and again only when the lock, the build or a proto changed.
+.venv/ready: .venv/locked $(wildcard protos/refrain/v1/*.proto)
+	rm -rf refrain/v1 && mkdir refrain/v1 && touch refrain/v1/__init__.py
+	$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
+		--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc \
+		--python_out=. --mypy_out=quiet:. protos/refrain/v1/*.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
+		--plugin=$(BIN)/protoc-gen-mypy_grpc \
+		--grpc_python_out=. --mypy_grpc_out=quiet:. \
+		protos/refrain/v1/job_service.proto
+	touch $@
+
+.venv/locked: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(BIN)/python --require-hashes \
+			--requirement requirements.lock && \
+		uv pip install --quiet --python $(BIN)/python --no-deps \
+			--no-build-isolation --editable .; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+			--require-hashes --requirement requirements.lock && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+			--no-build-isolation --editable .; \
+	fi
+	touch $@
+
+.PHONY: help demo run test test-long check format bench lock protos

@@ -1,0 +1,1 @@
+"""Benchmarks: each figure beside the floor that was measured with it."""

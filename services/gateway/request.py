@@ -1,0 +1,195 @@
+"""Checks a CreateJobRequest, all fields at once, and fills in its defaults."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from google.protobuf.json_format import MessageToDict
+
+from refrain.errors import InvalidRequest
+from refrain.lyrics import Lyrics, LyricsError, parse_lyrics, song_duration
+from refrain.store import NewJob, Upload
+from refrain.v1.job_service_pb2 import CreateJobRequest
+
+if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
+
+LONGEST_SONG = timedelta(minutes=20)
+LONGEST_CANCEL_AFTER = timedelta(days=30)
+MAX_FRAME_PIXELS = 3840 * 2160
+DEFAULT_MAX_IN_FLIGHT = 4
+PROVIDERS = ("local",)
+
+_LATER = "is not offered by this version; leave it unset"
+
+
+@dataclass(slots=True)
+class _Check:
+    """Collects what is wrong, field by field."""
+
+    request: CreateJobRequest
+    violations: dict[str, str] = field(default_factory=dict[str, str])
+
+    def refuse(self, name: str, why: str) -> None:
+        self.violations.setdefault(name, why)
+
+    def text(self, name: str, longest: int) -> None:
+        value: str = getattr(self.request, name)
+        if "\0" in value:
+            self.refuse(name, "must not hold NUL bytes")
+        elif len(value) > longest:
+            self.refuse(name, f"has {len(value):,} characters; {longest:,} are allowed")
+
+    def number(self, name: str, value: int, lowest: int, highest: int) -> None:
+        if not lowest <= value <= highest:
+            self.refuse(
+                name, f"must be from {lowest:,} to {highest:,}; it is {value:,}"
+            )
+
+    def span(self, name: str, value: Duration, longest: timedelta) -> None:
+        if not timedelta(0) < value.ToTimedelta() <= longest:
+            self.refuse(name, f"must be longer than 0 and at most {longest}")
+
+
+def check_request(
+    request: CreateJobRequest, owner: str, upload: Upload | None
+) -> NewJob:
+    """Returns what to store; `upload` is what the owner's audio_uri names.
+
+    Raises InvalidRequest with every field that is wrong, and what to do.
+    """
+    check = _Check(request)
+    _check_texts(check)
+    _check_later(check)
+    filled = _fill(request)
+    _check_video(check, filled)
+    _check_limits(check)
+    duration = _check_song(check, upload)
+    if check.violations:
+        raise InvalidRequest(check.violations)
+    filled.song_duration.FromTimedelta(duration)
+    return NewJob(
+        owner=owner,
+        request_id=request.request_id or None,
+        request=MessageToDict(filled),
+        digest=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+        title=request.title.strip(),
+        artist=request.artist.strip(),
+        labels=dict(request.labels),
+        priority=request.priority,
+        max_in_flight=filled.max_in_flight,
+        cancel_after=(
+            request.cancel_after.ToTimedelta()
+            if request.HasField("cancel_after")
+            else None
+        ),
+    )
+
+
+def _fill(request: CreateJobRequest) -> CreateJobRequest:
+    filled = CreateJobRequest()
+    filled.CopyFrom(request)
+    filled.storyboard_provider = request.storyboard_provider or PROVIDERS[0]
+    filled.image_provider = request.image_provider or PROVIDERS[0]
+    filled.clip_provider = request.clip_provider or PROVIDERS[0]
+    filled.max_in_flight = request.max_in_flight or DEFAULT_MAX_IN_FLIGHT
+    filled.video.width = request.video.width or 1280
+    filled.video.height = request.video.height or 720
+    filled.video.frame_rate = request.video.frame_rate or 24
+    return filled
+
+
+def _check_texts(check: _Check) -> None:
+    if not check.request.title.strip():
+        check.refuse("title", "is empty; give the title of the song")
+    for name in ("title", "artist", "album", "style"):
+        check.text(name, 200)
+    check.text("request_id", 128)
+    if len(check.request.labels) > 32:
+        check.refuse("labels", "are more than 32")
+    for key, value in check.request.labels.items():
+        if max(len(key), len(value)) > 64 or "\0" in key + value:
+            check.refuse("labels", f"{key[:64]!r} is longer than 64 characters, or NUL")
+
+
+def _check_later(check: _Check) -> None:
+    request = check.request
+    for kind in ("storyboard", "image", "clip"):
+        provider = getattr(request, f"{kind}_provider")
+        if provider and provider not in PROVIDERS:
+            offered = " or ".join(PROVIDERS)
+            check.refuse(f"{kind}_provider", f"{provider!r} is not here; use {offered}")
+    later = {
+        "video.crossfade": request.video.HasField("crossfade"),
+        "video.burn_captions": request.video.burn_captions,
+        "video.normalize_loudness": request.video.normalize_loudness,
+        "max_cost_usd": request.max_cost_usd,
+        "on_refusal": request.on_refusal == CreateJobRequest.STAND_IN,
+        "on_cancel": request.on_cancel == CreateJobRequest.DELETE,
+        "notify": request.HasField("notify"),
+    }
+    for name, asked in later.items():
+        if asked:
+            check.refuse(name, _LATER)
+
+
+def _check_video(check: _Check, filled: CreateJobRequest) -> None:
+    video = filled.video
+    for name, pixels in (("width", video.width), ("height", video.height)):
+        check.number(f"video.{name}", pixels, 128, 3840)
+        if pixels % 2:
+            check.refuse(f"video.{name}", f"must be even; it is {pixels}")
+    if video.width * video.height > MAX_FRAME_PIXELS:
+        check.refuse("video", "must not have more pixels than 3,840 x 2,160")
+    check.number("video.frame_rate", video.frame_rate, 1, 60)
+
+
+def _check_limits(check: _Check) -> None:
+    request = check.request
+    check.number("max_in_flight", request.max_in_flight, 0, 32)
+    check.number("priority", request.priority, -10, 10)
+    if request.HasField("cancel_after"):
+        check.span("cancel_after", request.cancel_after, LONGEST_CANCEL_AFTER)
+
+
+def _check_song(check: _Check, upload: Upload | None) -> timedelta:
+    request = check.request
+    if request.audio_uri and upload is None:
+        why = "is not yours; pass the URI that UploadAudio returned"
+        check.refuse("audio_uri", why)
+    if request.HasField("song_duration"):
+        check.span("song_duration", request.song_duration, LONGEST_SONG)
+    lyrics = _read_lyrics(check)
+    asked = request.HasField("song_duration")
+    if lyrics is None:
+        if upload is None and not asked and not check.violations:
+            check.refuse("song_duration", "give it, or audio: there are no lyrics")
+        lyrics = Lyrics(lines=(), tags={}, synced=False)
+    duration = song_duration(
+        lyrics,
+        upload and upload.duration,
+        request.song_duration.ToTimedelta() if asked else None,
+    )
+    if duration > LONGEST_SONG:
+        check.refuse("lyrics", f"last {duration}; songs of up to 20 minutes are taken")
+    return duration
+
+
+def _read_lyrics(check: _Check) -> Lyrics | None:
+    request = check.request
+    if request.instrumental:
+        if request.lyrics:
+            check.refuse("lyrics", "must be empty for an instrumental song")
+        return None
+    if not request.lyrics.strip():
+        why = "are empty and cannot be looked up yet; give them, or set instrumental"
+        check.refuse("lyrics", why)
+        return None
+    try:
+        return parse_lyrics(request.lyrics)
+    except LyricsError as err:
+        check.refuse("lyrics", str(err))
+        return None

@@ -1,0 +1,87 @@
+"""Sweep: finds by level what no one is at work on, and sets it right."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from refrain.errors import NotCancellable, Unavailable
+from refrain.fence import boottime
+from refrain.job import Cause
+
+if TYPE_CHECKING:
+    from refrain.service import Connections
+
+log = logging.getLogger(__name__)
+
+ACTOR = "sweep"
+
+
+class Sweep:
+    """One gateway's sweep; several do no harm to each other."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+        self._lease = to.timing.lease.total_seconds()
+        self._interval = to.timing.sweep.total_seconds()
+        self._marks_from = boottime() + self._lease
+
+    async def run(self) -> None:
+        """Sweeps until cancelled."""
+        swept_at = boottime()
+        while True:
+            await asyncio.sleep(self._interval)
+            # Who could not sweep may be the one who was cut off: workers get one
+            # lease to renew theirs before any of them is held for dead.
+            if boottime() - swept_at > self._lease / 2:
+                self._marks_from = boottime() + self._lease
+            try:
+                await self.sweep()
+                swept_at = boottime()
+            except Unavailable as err:
+                log.warning("no sweep: %s", err)
+
+    async def sweep(self) -> None:
+        """Sweeps once."""
+        await self._mark_dead_workers()
+        await self._rescue_tasks()
+        await self._end_idle_jobs()
+        await self._cancel_overdue_jobs()
+
+    async def _mark_dead_workers(self) -> None:
+        if boottime() < self._marks_from:
+            return
+        for worker in await self._to.workers.mark_dead_workers(self._to.timing.lease):
+            log.warning(
+                "worker %s is dead: %s on %s, pid %s",
+                worker["worker_id"],
+                worker["service"],
+                worker["host"],
+                worker["pid"],
+            )
+
+    async def _rescue_tasks(self) -> None:
+        for job_id in await self._to.workers.list_orphaned_jobs():
+            for task, change in await self._to.tasks.rescue_tasks(job_id, ACTOR):
+                log.warning("rescued", extra={"job_id": job_id, "task": task.name})
+                await self._to.bus.announce([change])
+                # No settle of this attempt can succeed any more and name its files.
+                await self._to.artifacts.delete_folder(task.folder)
+
+    async def _end_idle_jobs(self) -> None:
+        for job_id in await self._to.workers.list_idle_stopping_jobs():
+            change = await self._to.tasks.end_idle_job(job_id, ACTOR)
+            if change is not None:
+                log.error("ended by the sweep", extra={"job_id": job_id})
+                await self._to.bus.announce([change])
+
+    async def _cancel_overdue_jobs(self) -> None:
+        for job_id, owner in await self._to.workers.list_overdue_jobs():
+            try:
+                change = await self._to.jobs.cancel_job(
+                    job_id, owner, requested_by=ACTOR, reason="", cause=Cause.DEADLINE
+                )
+            except NotCancellable:
+                continue
+            await self._to.bus.announce([change])

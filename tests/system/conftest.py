@@ -1,0 +1,26 @@
+"""A system of services for each test, over a database of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.system import System
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from refrain.embedded import EmbeddedNats
+
+
+@pytest.fixture
+async def system(
+    tmp_path: Path, database_url: str, nats_server: EmbeddedNats
+) -> AsyncIterator[System]:
+    """Nothing of it runs yet; a test starts what it needs."""
+    async with System(
+        folder=tmp_path, database_url=database_url, nats_url=nats_server.url
+    ) as system:
+        yield system

@@ -1,0 +1,226 @@
+"""The three services as processes, over real servers, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+import grpc
+import psutil
+import psycopg
+from psycopg.rows import dict_row
+
+from refrain.ports import free_port
+from refrain.v1 import job_pb2
+from refrain.v1 import job_service_pb2 as v1
+from refrain.v1.job_service_pb2_grpc import JobServiceStub
+from tests.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("gateway", "generator", "stitcher")
+
+
+@dataclass(kw_only=True)
+class System:
+    """Its folder holds the artifacts, the scratch files and the logs."""
+
+    folder: Path
+    database_url: str
+    nats_url: str
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    """What of Timing differs."""
+    processes: dict[str, subprocess.Popen[bytes]] = field(
+        default_factory=dict[str, "subprocess.Popen[bytes]"]
+    )
+    grpc_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
+
+    async def __aenter__(self) -> Self:
+        self._channel = grpc.aio.insecure_channel(
+            f"127.0.0.1:{self.grpc_port}",
+            options=[
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.min_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 500),
+            ],
+        )
+        self.api: JobServiceAsyncStub = JobServiceStub(self._channel)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._channel.close()
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    async def start(self, *names: str) -> None:
+        """Starts services; all of them without names."""
+        environment = {
+            **os.environ,
+            "REFRAIN_DATABASE_URL": self.database_url,
+            "REFRAIN_NATS_URL": self.nats_url,
+            "REFRAIN_STORAGE_URL": f"file://{self.artifacts}",
+            "REFRAIN_SCRATCH": str(self.scratch),
+            "REFRAIN_GRPC_PORT": str(self.grpc_port),
+            "REFRAIN_HTTP_PORT": str(self.http_port),
+            "PYTHONPATH": str(ROOT),
+        }
+        for name in names or SERVICES:
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [
+                        sys.executable,
+                        str(ROOT / "tests/system/service.py"),
+                        name,
+                        json.dumps(self.seconds),
+                    ],
+                    env=environment,
+                    cwd=ROOT,
+                    stderr=log,
+                )
+        if "gateway" in self.processes:
+            await self._channel.channel_ready()
+        for name in set(names or SERVICES) & {"generator", "stitcher"}:
+            await eventually(lambda name=name: self._is_registered(name))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and no goodbye."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def freeze(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    async def create(self, **fields: Any) -> job_pb2.Job:
+        """Creates a small job: a song without words, 6 s, unless told otherwise."""
+        video = v1.VideoOptions(
+            width=fields.pop("width", 256),
+            height=fields.pop("height", 144),
+            frame_rate=fields.pop("frame_rate", 12),
+        )
+        request = v1.CreateJobRequest(title="A song", video=video)
+        request.song_duration.FromSeconds(fields.pop("seconds", 6))
+        request.instrumental = "lyrics" not in fields
+        request.MergeFrom(v1.CreateJobRequest(**fields))
+        return await self.api.CreateJob(request)
+
+    async def job(self, job_id: str) -> job_pb2.Job:
+        return await self.api.GetJob(v1.GetJobRequest(job_id=job_id))
+
+    async def cancel(self, job_id: str, reason: str = "") -> job_pb2.Job:
+        return await self.api.CancelJob(
+            v1.CancelJobRequest(job_id=job_id, reason=reason)
+        )
+
+    async def tasks(self, job_id: str) -> list[job_pb2.Task]:
+        answer = await self.api.ListTasks(v1.ListTasksRequest(job_id=job_id))
+        return list(answer.tasks)
+
+    async def segments(self, job_id: str) -> list[job_pb2.Segment]:
+        answer = await self.api.ListSegments(v1.ListSegmentsRequest(job_id=job_id))
+        return list(answer.segments)
+
+    async def until(
+        self, job_id: str, condition: Callable[[job_pb2.JobEvent], bool]
+    ) -> job_pb2.JobEvent:
+        """Watches from the first event on, and returns the one that is meant."""
+        request = v1.WatchJobRequest(job_id=job_id, after_sequence=0)
+        watch = self.api.WatchJob(request, timeout=60)
+        async for event in watch:
+            if condition(event):
+                watch.cancel()
+                return event
+        log = "\n".join(p.read_text()[-2000:] for p in self.folder.glob("*.log"))
+        raise AssertionError(f"the job ended before it came to that:\n{log}")
+
+    async def events(self, job_id: str) -> list[job_pb2.JobEvent]:
+        """Returns all events of a finished job."""
+        request = v1.WatchJobRequest(job_id=job_id, after_sequence=0)
+        return [event async for event in self.api.WatchJob(request, timeout=60)]
+
+    async def query(self, statement: str, *params: Any) -> list[dict[str, Any]]:
+        connect = psycopg.AsyncConnection.connect(
+            self.database_url, autocommit=True, row_factory=dict_row
+        )
+        async with await connect as connection:
+            cursor = await connection.execute(statement.encode(), params)
+            return await cursor.fetchall()
+
+    def children(self, name: str) -> set[int]:
+        """The media processes of a service that are alive."""
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.processes[name].pid)
+            return {
+                child.pid
+                for child in parent.children(recursive=True)
+                if child.status() != psutil.STATUS_ZOMBIE
+            }
+        return set()
+
+    def files_in_the_making(self) -> list[Path]:
+        """What an attempt left behind in the scratch folders."""
+        return [path for path in self.scratch.rglob("*") if path.is_file()]
+
+    def videos(self) -> list[Path]:
+        return list(self.artifacts.rglob("video*"))
+
+    async def _is_registered(self, service: str) -> bool:
+        pid = self.processes[service].pid
+        rows = await self.query("SELECT FROM workers WHERE pid = %s", pid)
+        return len(rows) > 0
+
+
+async def assert_nothing_runs(system: System, job_id: str) -> None:
+    """The job is CANCELLED, and nobody works on it, by any account."""
+    job = await system.job(job_id)
+    assert job.status == job_pb2.Job.CANCELLED
+    assert job.message == "Job cancelled by user"
+    assert job.tasks_running == 0
+    assert job.cancellation.HasField("stop_time")
+    (late,) = await system.query(
+        """
+        SELECT
+            (SELECT count(*) FROM tasks
+                WHERE job_id = jobs.job_id AND status IN ('queued', 'running')) AS open,
+            (SELECT count(*) FROM tasks
+                WHERE job_id = jobs.job_id AND started_at > cancel_requested_at)
+                AS claims,
+            (SELECT count(*) FROM provider_calls
+                WHERE job_id = jobs.job_id AND created_at > cancel_requested_at)
+                AS calls,
+            (SELECT count(*) FROM tasks
+                WHERE job_id = jobs.job_id AND ended_at > stopped_at) AS ends
+        FROM jobs WHERE job_id = %s
+        """,
+        UUID(job_id),
+    )
+    assert late == {"open": 0, "claims": 0, "calls": 0, "ends": 0}
+    await eventually(lambda: not system.files_in_the_making())
+    assert not system.videos()
