@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.generator.providers.local import paint_still, render_clip
-from services.generator.providers.local.clip import Line, draw_frames
+from services.generator.providers.local.clip import draw_frames
 from services.generator.providers.local.encoder import encode
+from services.generator.providers.local.words import Line
 
 _SIZE = (1280, 720)
 _FRAME_RATE, _FRAMES, _SEED, _ROUNDS = 24, 96, 1, 3

@@ -1,4 +1,4 @@
-"""CancelScope: work that can be aborted for a reason, with anyio's words."""
+"""Work that can be aborted for a reason, and work that must come to its end."""
 
 from __future__ import annotations
 
@@ -72,3 +72,23 @@ class CancelScope:
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_AGAIN)
+
+
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits short work that is not to be torn in two.
+
+    A caller that is cancelled meanwhile stays until the work has ended, and is
+    cancelled then.
+    """
+    task = asyncio.create_task(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        if not task.cancelled():
+            task.exception()
+        raise asyncio.CancelledError
+    return task.result()

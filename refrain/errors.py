@@ -139,5 +139,9 @@ class TaskError(Exception):
         self.retry_after = retry_after
 
 
+class OutcomeRefused(Exception):
+    """The record cannot hold what a handler returned: a NUL, a span of no length."""
+
+
 class CallRefused(Exception):
     """The record refused a provider call: this attempt is not to go on."""

@@ -159,6 +159,11 @@ class EventKind(StrEnum):
     FAILED = "failed"
 
 
+LAST_EVENTS = frozenset(
+    {EventKind.CANCELLED, EventKind.COMPLETED, EventKind.FAILED}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A row of `jobs`: one song on its way to one video."""
@@ -242,9 +247,13 @@ class Task:
     @property
     def folder(self) -> str:
         """Where the artifacts of this attempt are put."""
-        if self.kind is Kind.SEGMENT:
-            return f"jobs/{self.job_id}/segments/{self.position}/{self.attempt}"
-        return f"jobs/{self.job_id}/video/{self.attempt}"
+        match self.kind:
+            case Kind.PLAN:
+                return f"jobs/{self.job_id}/plan/{self.attempt}"
+            case Kind.SEGMENT:
+                return f"jobs/{self.job_id}/segments/{self.position}/{self.attempt}"
+            case Kind.STITCH:
+                return f"jobs/{self.job_id}/video/{self.attempt}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

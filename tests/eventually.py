@@ -1,4 +1,4 @@
-"""The one place where tests wait: until something is so, or for too long."""
+"""The one place where tests wait: until a condition holds, and no longer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+POLL = 0.01
+"""Seconds between two looks."""
+
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], *, timeout: float = 20.0
+    condition: Callable[[], T | Awaitable[T]], *, timeout: float = 10.0
 ) -> T:
-    """Returns the first true value of the condition; fails after the timeout."""
+    """Returns the first true value of the condition, an ordinary or async function.
+
+    Raises AssertionError after `timeout` seconds; an AssertionError of the
+    condition itself counts as not yet, and is the one raised in the end.
+    """
     deadline = time.monotonic() + timeout
     while True:
-        value = condition()
-        if inspect.isawaitable(value):
-            value = await value
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not come to be so"
-        await asyncio.sleep(0.01)
+        late = time.monotonic() > deadline
+        try:
+            value = condition()
+            held = await value if inspect.isawaitable(value) else value
+        except AssertionError:
+            if late:
+                raise
+        else:
+            if held:
+                return held
+            if late:
+                raise AssertionError(f"not within {timeout} s, last: {held!r}")
+        await asyncio.sleep(POLL)

@@ -2,7 +2,7 @@ INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, purp
 SELECT
     tasks.job_id, tasks.kind, tasks.position, tasks.attempt, %(provider)s,
     %(purpose)s
-FROM tasks JOIN jobs USING (job_id)
+FROM tasks JOIN jobs USING (job_id) JOIN workers USING (worker_id)
 WHERE tasks.job_id = %(job_id)s
     AND tasks.kind = %(kind)s
     AND tasks.position = %(position)s
@@ -11,4 +11,6 @@ WHERE tasks.job_id = %(job_id)s
     AND tasks.status = 'running'
     AND jobs.status IN ('processing', 'pausing')
     AND jobs.error IS NULL
+    AND workers.dead_at IS NULL
+    AND workers.expires_at > clock_timestamp()
 RETURNING call_id

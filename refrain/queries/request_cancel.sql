@@ -1,7 +1,10 @@
-WITH skipped_tasks AS (
+WITH mark AS MATERIALIZED (
+    SELECT clock_timestamp() AS made_at
+),
+skipped_tasks AS (
     UPDATE tasks
-    SET status = 'skipped', stop_mode = 'never_started', ended_at = clock_timestamp()
-    FROM jobs
+    SET status = 'skipped', stop_mode = 'never_started', ended_at = mark.made_at
+    FROM jobs, mark
     WHERE jobs.job_id = %(job_id)s
         AND jobs.status IN ('pending', 'processing', 'pausing', 'paused')
         AND tasks.job_id = jobs.job_id
@@ -10,14 +13,15 @@ WITH skipped_tasks AS (
 )
 UPDATE jobs
 SET status = CASE WHEN tasks_running = 0 THEN 'cancelled' ELSE 'cancelling' END,
-    cancel_requested_at = clock_timestamp(),
+    cancel_requested_at = mark.made_at,
     cancel_requested_by = %(requested_by)s,
     cancel_reason = %(reason)s,
     cancel_cause = %(cause)s,
     tasks_skipped = tasks_skipped + (SELECT count(*) FROM skipped_tasks),
     message = CASE WHEN tasks_running = 0 THEN %(message)s ELSE 'Cancelling' END,
-    stopped_at = CASE WHEN tasks_running = 0 THEN clock_timestamp() END,
-    finished_at = CASE WHEN tasks_running = 0 THEN clock_timestamp() END
+    stopped_at = CASE WHEN tasks_running = 0 THEN mark.made_at END,
+    finished_at = CASE WHEN tasks_running = 0 THEN mark.made_at END
+FROM mark
 WHERE job_id = %(job_id)s
     AND status IN ('pending', 'processing', 'pausing', 'paused')
 RETURNING status

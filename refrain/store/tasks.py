@@ -6,10 +6,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from google.protobuf.json_format import ParseDict
 from psycopg.types.json import Jsonb
 
-from refrain.errors import CallRefused
+from refrain.errors import CallRefused, OutcomeRefused
 from refrain.job import (
     ClipMade,
     Ending,
@@ -73,7 +74,7 @@ class TaskStore:
         """Records a call before it is sent.
 
         Raises CallRefused, and the call is not to be sent, unless this attempt
-        runs and nothing has asked its job to stop.
+        runs on a lease that holds and nothing has asked its job to stop.
         """
         return await self._database.transact(
             partial(_begin_provider_call, task=task, provider=provider, purpose=purpose)
@@ -82,10 +83,15 @@ class TaskStore:
     async def settle_task(
         self, task: Task, outcome: Outcome, actor: str
     ) -> Change | None:
-        """Records how an attempt ended; None if the task is no longer its own."""
-        return await self._database.transact(
-            partial(_settle_task, task=task, outcome=outcome, actor=actor)
-        )
+        """Records how an attempt ended; None if the task is no longer its own.
+
+        Raises OutcomeRefused for an outcome that can be no row.
+        """
+        steps = partial(_settle_task, task=task, outcome=outcome, actor=actor)
+        try:
+            return await self._database.transact(steps)
+        except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as err:
+            raise OutcomeRefused(str(err)) from err
 
     async def rescue_tasks(self, job_id: UUID, actor: str) -> list[tuple[Task, Change]]:
         """Takes a job's running tasks back from workers that are dead."""
@@ -173,12 +179,12 @@ async def _settle_task(
     if not await _write_task(connection, task, outcome, end):
         return None
     queued = await _write_result(connection, job, task, outcome, end)
-    job = await record(
-        connection, job.job_id, end.event, actor, task=task, detail=_detail(outcome)
-    )
     stops = False
     if end.status is TaskStatus.FAILED and isinstance(outcome, Failed | Rescued):
         stops = await _fail_job(connection, job, outcome)
+    job = await record(
+        connection, job.job_id, end.event, actor, task=task, detail=_detail(outcome)
+    )
     if end.status is TaskStatus.COMPLETED and isinstance(outcome, VideoMade):
         params = {"job_id": job.job_id, "video": Jsonb(outcome.video)}
         if await write(connection, "complete_job", params):

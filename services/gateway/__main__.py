@@ -48,7 +48,7 @@ async def serve(to: Connections, shutdown: asyncio.Event) -> None:
     ):
         feed = Feed(to.jobs, to.bus)
         uploads = AudioUploads(to.jobs, to.artifacts, media)
-        jobs = Jobs(to, group, feed, uploads)
+        jobs = Jobs(to, feed, uploads)
         health_servicer: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
         server = _server(JobService(jobs, uploads), health_servicer)
         server.add_insecure_port(f"{HOST}:{to.settings.grpc_port}")

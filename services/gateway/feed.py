@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from refrain.errors import Unavailable
+from refrain.job import LAST_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -71,7 +72,7 @@ class Feed:
                 for event in events:
                     yield event
                     bell.sequence = event.sequence
-                    if event.job.finished:
+                    if event.kind in LAST_EVENTS:
                         return
                 if self._closed:
                     raise Unavailable("This gateway stops; watch again from here.")

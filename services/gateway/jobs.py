@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from refrain.artifacts import key_of
+from refrain.cancellation import shielded
 from refrain.errors import (
     ArtifactNotFound,
     InvalidRequest,
@@ -40,12 +41,10 @@ class Jobs:
     def __init__(
         self,
         to: Connections,
-        group: asyncio.TaskGroup,
         feed: Feed,
         uploads: AudioUploads,
     ) -> None:
         self._to = to
-        self._group = group
         self._feed = feed
         self._uploads = uploads
 
@@ -128,7 +127,7 @@ class Jobs:
 
     async def _commit(self, change: Coroutine[Any, Any, Change]) -> Job:
         """Commits and announces, even if the caller goes away meanwhile."""
-        return await asyncio.shield(self._group.create_task(self._announce(change)))
+        return await shielded(self._announce(change))
 
     async def _announce(self, change: Coroutine[Any, Any, Change]) -> Job:
         committed = await change

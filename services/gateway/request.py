@@ -156,23 +156,22 @@ def _check_limits(check: _Check) -> None:
 
 
 def _check_song(check: _Check, upload: Upload | None) -> timedelta:
+    """Returns how long the song is; 0 if that cannot be said."""
     request = check.request
     if request.audio_uri and upload is None:
         why = "is not yours; pass the URI that UploadAudio returned"
         check.refuse("audio_uri", why)
+    asked = None
     if request.HasField("song_duration"):
         check.span("song_duration", request.song_duration, LONGEST_SONG)
+        asked = request.song_duration.ToTimedelta()
     lyrics = _read_lyrics(check)
-    asked = request.HasField("song_duration")
     if lyrics is None:
-        if upload is None and not asked and not check.violations:
+        known = upload.duration if upload else asked
+        if known is None and request.instrumental:
             check.refuse("song_duration", "give it, or audio: there are no lyrics")
-        lyrics = Lyrics(lines=(), tags={}, synced=False)
-    duration = song_duration(
-        lyrics,
-        upload and upload.duration,
-        request.song_duration.ToTimedelta() if asked else None,
-    )
+        return known or timedelta(0)
+    duration = song_duration(lyrics, upload and upload.duration, asked)
     if duration > LONGEST_SONG:
         check.refuse("lyrics", f"last {duration}; songs of up to 20 minutes are taken")
     return duration

@@ -26,27 +26,28 @@ async def answer_video(
     its end. Other ranges are ignored, as RFC 9110 (section 14.2) allows.
     """
     part = _read_range(asked, size)
+    sent = part or range(size)
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(title, safe='')}.mp4",
-        "Content-Length": str(len(part)),
+        "Content-Length": str(len(sent)),
     }
-    if len(part) < size:
+    if part:
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
     return StreamingResponse(
-        await _begin(_cut(chunks, part)),
-        206 if len(part) < size else 200,
+        await _begin(_cut(chunks, sent)),
+        206 if part else 200,
         headers,
         "video/mp4",
     )
 
 
-def _read_range(asked: Headers, size: int) -> range:
-    """Returns the bytes to send, as offsets."""
+def _read_range(asked: Headers, size: int) -> range | None:
+    """Returns the offsets of the bytes asked for; None for all of them."""
     match = _RANGE.fullmatch(asked.get("range", ""))
     # No answer carries a validator, so that no If-Range can hold.
     if match is None or match[0] == "bytes=-" or "if-range" in asked:
-        return range(size)
+        return None
     first, last = match.groups()
     if not first:
         part = range(max(0, size - int(last)), size)

@@ -27,7 +27,7 @@ from services.gateway.video import answer_video
 from services.gateway.web_guard import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Sequence
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
     from typing import Any
 
     from starlette.requests import Request
@@ -48,7 +48,7 @@ QUIET = 0.1
 STOP_GRACE = 1
 """Seconds that answers under way have when the gateway stops."""
 
-_HTTP_CODES = {
+_HTTP_CODES: dict[Code.ValueType, int] = {
     Code.INVALID_ARGUMENT: 400,
     Code.NOT_FOUND: 404,
     Code.FAILED_PRECONDITION: 409,
@@ -68,6 +68,7 @@ class Web:
                 lifespan="off",
                 ws="none",
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
@@ -101,11 +102,9 @@ class Web:
                 Route("/video/{job_id}", self._video),
                 Route("/video/{job_id}/", self._video),
             ],
-            exception_handlers={
-                RefrainError: _on_refrain_error,
-                HTTPException: _on_http_error,
-                Exception: _on_unforeseen,
-            },
+            exception_handlers=dict.fromkeys(
+                (HTTPException, RefrainError, Exception), _on_error
+            ),
         )
         # A POST that is redirected arrives as a GET.
         app.router.redirect_slashes = False
@@ -148,9 +147,7 @@ class Web:
         if not video.uri:
             raise HTTPException(404, f"Job '{job.title}' has no video.")
         chunks = self._jobs.open_artifact(video.uri, OWNER)
-        return await answer_video(
-            chunks, video.size_bytes, job.title, request.headers
-        )
+        return await answer_video(chunks, video.size_bytes, job.title, request.headers)
 
 
 class _Server(uvicorn.Server):
@@ -186,7 +183,7 @@ async def _read_reason(request: Request) -> str:
     return reason
 
 
-def _reason_of(body: Any) -> str:  # noqa: ANN401
+def _reason_of(body: Any) -> str:
     match body:
         case {"reason": str(reason)}:
             return reason
@@ -228,22 +225,17 @@ def _as_json(jobs: Sequence[Job]) -> str:
     )
 
 
-async def _on_refrain_error(_request: Request, error: Exception) -> Response:
-    code = error.code if isinstance(error, RefrainError) else Code.INTERNAL
-    return _refuse(_HTTP_CODES.get(code, 500), str(error))
-
-
-async def _on_http_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return _refuse(error.status_code, error.detail, error.headers)
-
-
-async def _on_unforeseen(_request: Request, _error: Exception) -> Response:
-    return _refuse(500, "An error on our side.")
+async def _on_error(_request: Request, error: Exception) -> Response:
+    match error:
+        case HTTPException():
+            return _refuse(error.status_code, error.detail, error.headers)
+        case RefrainError():
+            return _refuse(_HTTP_CODES.get(error.code, 500), str(error))
+        case _:
+            return _refuse(500, "An error on our side.")
 
 
 def _refuse(
-    status: int, message: str, headers: dict[str, str] | None = None
+    status: int, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     return JSONResponse({"success": False, "message": message}, status, headers)

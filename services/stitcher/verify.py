@@ -2,7 +2,8 @@
 
 Metadata proves nothing: a file with broken, doubled or unordered packets can
 look perfect. So every packet is counted, and decoded where joining could have
-gone wrong: one group of pictures on each side of every cut.
+gone wrong: one group of pictures on each side of every cut. H.264 has no
+checksum, so even strict decoding finds most damage and not all.
 """
 
 from __future__ import annotations

@@ -1,29 +1,17 @@
 from __future__ import annotations
 
-import io
-import math
-import shutil
-import subprocess
-import sys
-import wave
-from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import av
-import numpy as np
 import pytest
-from av.audio.frame import AudioFrame
-from av.video.frame import VideoFrame
-from PIL import Image
 
-from collections.abc import Sequence
-from services.stitcher.captions import Caption
-from services.stitcher.clips import ClipError, Picture
-from services.stitcher.soundtrack import SongError
-from services.stitcher.timeline import join_clips
-from services.stitcher.verify import VideoError, verify_fully, verify_video
-from tests.stitcher.material import CANONICAL, WIDTH, HEIGHT, FRAME_RATE, PICTURE, LENGTHS, STARTS, FRAMES, FRAME, brightness, make_clip, copy, flip_bits, tone, write_wav, write_mp3_with_cover, join
+from tests.stitcher.material import (
+    LENGTHS,
+    join,
+    make_clip,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import io
 import math
-import shutil
-import subprocess
-import sys
 import wave
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from collections.abc import Sequence
-from services.stitcher.captions import Caption
-from services.stitcher.clips import ClipError, Picture
-from services.stitcher.soundtrack import SongError
+from services.stitcher.clips import Picture
 from services.stitcher.timeline import join_clips
-from services.stitcher.verify import VideoError, verify_fully, verify_video
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from services.stitcher.captions import Caption
 
 CANONICAL = {"stitchable": "1", "forced-idr": "1", "crf": "18", "b_strategy": "0"}
 """Options of libx264; the last makes it use B-frames whatever it sees."""

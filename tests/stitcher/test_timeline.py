@@ -1,29 +1,36 @@
 from __future__ import annotations
 
-import io
-import math
 import shutil
 import subprocess
 import sys
-import wave
-from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pytest
-from av.audio.frame import AudioFrame
-from av.video.frame import VideoFrame
 from PIL import Image
 
-from collections.abc import Sequence
-from services.stitcher.captions import Caption
-from services.stitcher.clips import ClipError, Picture
-from services.stitcher.soundtrack import SongError
-from services.stitcher.timeline import join_clips
+from services.stitcher.clips import ClipError
 from services.stitcher.verify import VideoError, verify_fully, verify_video
-from tests.stitcher.material import CANONICAL, WIDTH, HEIGHT, FRAME_RATE, PICTURE, LENGTHS, STARTS, FRAMES, FRAME, brightness, make_clip, copy, flip_bits, tone, write_wav, write_mp3_with_cover, join
+from tests.stitcher.material import (
+    FRAME,
+    FRAMES,
+    HEIGHT,
+    LENGTHS,
+    PICTURE,
+    STARTS,
+    WIDTH,
+    brightness,
+    copy,
+    flip_bits,
+    join,
+    make_clip,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.stitcher.captions import Caption
 
 
 def test_the_clips_of_these_tests_have_b_frames(clips: list[Path]) -> None:
@@ -100,7 +107,7 @@ def test_the_poster_is_the_frame_a_third_into_the_video(
     with Image.open(tmp_path / "poster.jpg") as poster:
         gray = np.asarray(poster.convert("L")).mean()
     assert (poster.format, poster.size) == ("JPEG", (WIDTH, HEIGHT))
-    # The 26th frame is the second of clip 1; the screen's range is 16 to 235.
+    # Frame 26 is the second of clip 1, and video luminance goes from 16 to 235.
     assert gray == pytest.approx((brightness(1, 1) - 16) * 255 / 219, abs=2)
 
 

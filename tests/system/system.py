@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "generator", "stitcher")
+SHORT_LEASE = {
+    "heartbeat": 0.4,
+    "lease": 4.0,
+    "fence_abort": 2.8,
+    "fence_end": 3.6,
+    "sweep": 0.4,
+}
+"""Less than half of Timing, for tests of the rescue."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +50,7 @@ class System:
     nats_url: str
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     """What of Timing differs."""
+    media_slots: int = 2
     processes: dict[str, subprocess.Popen[bytes]] = field(
         default_factory=dict[str, "subprocess.Popen[bytes]"]
     )
@@ -81,6 +90,7 @@ class System:
             "REFRAIN_SCRATCH": str(self.scratch),
             "REFRAIN_GRPC_PORT": str(self.grpc_port),
             "REFRAIN_HTTP_PORT": str(self.http_port),
+            "REFRAIN_MEDIA_SLOTS": str(self.media_slots),
             "PYTHONPATH": str(ROOT),
         }
         for name in names or SERVICES:
@@ -107,8 +117,11 @@ class System:
         process.kill()
         process.wait()
 
-    def freeze(self, name: str) -> None:
-        self.processes[name].send_signal(signal.SIGSTOP)
+    def signal_media(self, pids: set[int], number: signal.Signals) -> None:
+        """Freezes or wakes media processes, so that what they do takes long."""
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     @property
     def artifacts(self) -> Path:
@@ -189,12 +202,23 @@ class System:
         return [path for path in self.scratch.rglob("*") if path.is_file()]
 
     def videos(self) -> list[Path]:
-        return list(self.artifacts.rglob("video*"))
+        return [path for path in self.artifacts.rglob("video*") if path.is_file()]
 
     async def _is_registered(self, service: str) -> bool:
         pid = self.processes[service].pid
         rows = await self.query("SELECT FROM workers WHERE pid = %s", pid)
         return len(rows) > 0
+
+
+def task_started(
+    kind: job_pb2.Task.Kind.ValueType,
+) -> Callable[[job_pb2.JobEvent], bool]:
+    """Returns the condition that a task of this kind was just claimed."""
+
+    def condition(event: job_pb2.JobEvent) -> bool:
+        return event.kind == job_pb2.JobEvent.TASK_STARTED and event.task_kind == kind
+
+    return condition
 
 
 async def assert_nothing_runs(system: System, job_id: str) -> None:

@@ -7,7 +7,7 @@ of a typeface whose character map has all of the run.
 import struct
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,6 +16,8 @@ import fontpkg
 from PIL import ImageFont
 
 _WEIGHT = 650
+JOINERS = "\u200c\u200d"
+"""Control characters that shape letters, and stay: Indic and Persian need them."""
 _CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc")
 """Where Debian's fonts-noto-cjk puts it: no clean package of it is on PyPI."""
 
@@ -56,6 +58,12 @@ def runs(text: str) -> list[Run]:
     return found
 
 
+def missing(texts: Iterable[str]) -> str:
+    """The letters that no typeface draws, each once, sorted: of another script."""
+    letters = {letter for text in texts for letter in text if letter.isalpha()}
+    return "".join(sorted(letter for letter in letters if not drawable(letter)))
+
+
 def drawable(character: str) -> bool:
     return _typeface_for(character) is not None
 
@@ -63,16 +71,14 @@ def drawable(character: str) -> bool:
 @lru_cache(maxsize=64)
 def font(typeface: Typeface, size: int) -> ImageFont.FreeTypeFont:
     """The typeface at a size in pixels, semi-bold where its weight varies."""
-    face = ImageFont.truetype(
-        typeface.path, size, layout_engine=ImageFont.Layout.RAQM
-    )
+    face = ImageFont.truetype(typeface.path, size, layout_engine=ImageFont.Layout.RAQM)
     try:
         axes = face.get_variation_axes()
     except OSError:
         return face
     face.set_variation_by_axes(
         [
-            _WEIGHT if axis["name"] == b"Weight" else axis["default"] or 0
+            _WEIGHT if axis.get("name") == b"Weight" else axis["default"] or 0
             for axis in axes
         ]
     )
@@ -81,7 +87,7 @@ def font(typeface: Typeface, size: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def _typeface_for(character: str) -> Typeface | None:
-    if unicodedata.category(character).startswith("C") and character not in "\u200c\u200d":
+    if unicodedata.category(character)[0] == "C" and character not in JOINERS:
         return None
     for path in _paths():
         face = _typeface(path)

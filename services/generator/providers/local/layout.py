@@ -60,9 +60,7 @@ def lay_out(text: str, width: int, height: int) -> list[Placed]:
         list(_words(part, room_across / smallest)) for part in text.split("\n")
     ]
     while True:
-        rows = [
-            row for words in paragraphs for row in _wrap(words, room_across / size)
-        ]
+        rows = [row for words in paragraphs for row in _wrap(words, room_across / size)]
         fits = len(rows) * LEADING * size <= room_down
         if size <= smallest or (fits and _widest(rows) <= room_across / size):
             break
@@ -101,7 +99,7 @@ def _words(text: str, widest: float) -> Iterable[_Word]:
 
 def _pieces(chunk: str) -> list[str]:
     if not _UNSPACED.search(chunk):
-        return [chunk] if chunk.strip("\u200c\u200d") else []
+        return [chunk] if chunk.strip(fonts.JOINERS) else []
     return [
         piece
         for piece in re.findall(f"{_UNSPACED.pattern}[^\\w\\s]*|[^\\s]+?", chunk)
@@ -162,9 +160,7 @@ def _widest(rows: list[list[_Word]]) -> float:
     return max(map(_row_width, rows), default=0.0)
 
 
-def _place(
-    rows: list[list[_Word]], size: int, width: int, height: int
-) -> list[Placed]:
+def _place(rows: list[list[_Word]], size: int, width: int, height: int) -> list[Placed]:
     placed: list[Placed] = []
     block = len(rows) * LEADING * size
     # The middle of the small letters, not of the em box, sits on the middle line.

@@ -11,7 +11,8 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
+"""Always float32: what is written for a whole picture at once is bound by memory."""
 
 _SEED_BITS = (1 << 64) - 1
 
@@ -61,7 +62,7 @@ def rgb(color: str) -> Floats:
 
 
 def mix(first: Floats, second: Floats, share: float) -> Floats:
-    return first * np.float32(1 - share) + second * np.float32(share)
+    return first * (1 - share) + second * share
 
 
 def shade(ramp: tuple[str, ...], position: Floats) -> Floats:

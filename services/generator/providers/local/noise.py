@@ -34,7 +34,7 @@ def fractal(
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         finer = (cells[0] * 2**octave, cells[1] * 2**octave)
-        total += field(rng, width, height, finer) * np.float32(gain**octave)
+        total += field(rng, width, height, finer) * (gain**octave)
     return stretch(total)
 
 
@@ -47,7 +47,7 @@ def tile(rng: np.random.Generator, side: int, *, cells: int, octaves: int) -> Fl
         image = Image.fromarray(np.pad(lattice, 2, mode="wrap"))
         box = (2.0, 2.0, 2.0 + count, 2.0 + count)
         finer = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
-        total += np.asarray(finer, np.float32) * np.float32(0.5**octave)
+        total += np.asarray(finer, np.float32) * (0.5**octave)
     return stretch(total)
 
 
@@ -64,17 +64,17 @@ def line(
     for octave in range(octaves):
         count = cells * 2**octave
         knots = rng.random(int(count) + 3, dtype=np.float32)
-        at = np.linspace(0, count, width)
+        at = np.arange(width, dtype=np.float32) * (count / width)
         index = at.astype(np.intp)
         ease = (at - index) ** 2 * (3 - 2 * (at - index))
         curve = knots[index] * (1 - ease) + knots[index + 1] * ease
-        total += curve.astype(np.float32) * np.float32(gain**octave)
+        total += curve * gain**octave
     return stretch(total)
 
 
 def stretch(values: Floats) -> Floats:
     low, high = values.min(), values.max()
-    return (values - low) / max(high - low, np.float32(1e-6))
+    return (values - low) / max(high - low, (1e-6))
 
 
 def sample(texture: Floats, x: Floats, y: Floats) -> Floats:

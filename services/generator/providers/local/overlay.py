@@ -69,10 +69,10 @@ class Stamp:
             slice(y // 2, (y + rows) // 2),
             slice(x // 2, (x + columns) // 2),
         )
-        self._keep = (keep * 256 + np.float32(0.5)).astype(np.uint16)
+        self._keep = (keep * 256 + 0.5).astype(np.uint16)
         self._add = (add * 256 + 128).astype(np.uint16)
         keep = keep[::2, ::2] + keep[1::2, ::2] + keep[::2, 1::2] + keep[1::2, 1::2]
-        self._keep_color = (keep * 64 + np.float32(0.5)).astype(np.uint16)
+        self._keep_color = (keep * 64 + 0.5).astype(np.uint16)
         # What is covered turns grey, and the 128 at the end rounds the shift.
         self._add_grey = (256 - self._keep_color) * np.uint16(128) + np.uint16(128)
 

@@ -62,16 +62,16 @@ def paint_still(
     return {"width": wide, "height": high, "look": look.name}
 
 
-def _developed(picture: Floats, rng: np.random.Generator) -> np.ndarray[
-    tuple[int, ...], np.dtype[np.uint8]
-]:
+def _developed(
+    picture: Floats, rng: np.random.Generator
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Vignette and grain, then 8 bits."""
     height, width, _ = picture.shape
     x = np.linspace(-1, 1, width, dtype=np.float32)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    picture *= (1 - np.float32(0.13) * (x * x + y * y) ** 2 / 2)[..., None]
+    picture *= (1 - 0.13 * (x * x + y * y) ** 2 / 2)[..., None]
     grain = rng.standard_normal((height + 1, width + 1), dtype=np.float32)
     # Averaged over 2 x 2, so that sampling between pixels cannot make it flicker.
     grain = grain[1:, 1:] + grain[:-1, 1:] + grain[1:, :-1] + grain[:-1, :-1]
-    picture += (grain * np.float32(_GRAIN / 2))[..., None]
+    picture += (grain * (_GRAIN / 2))[..., None]
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)

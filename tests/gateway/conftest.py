@@ -1,0 +1,119 @@
+"""A gateway that serves in the test's own loop, over real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from refrain.job import Job, VideoMade
+from refrain.ports import free_port
+from refrain.service import Connections, Service
+from refrain.settings import Settings
+from refrain.timing import TIMING
+from services.gateway.__main__ import serve
+from tests.eventually import eventually
+from tests.refrain.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from refrain.embedded import EmbeddedNats
+    from refrain.store import Database
+
+OWNER = "local"
+VIDEO = bytes(range(256)) * 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """Where a running gateway is, and what it is connected to."""
+
+    grpc_address: str
+    http_url: str
+    connections: Connections
+    shutdown: asyncio.Event
+    """Set, it ends the gateway as SIGTERM does."""
+    serving: asyncio.Task[None]
+
+
+@pytest.fixture
+async def gateway(
+    database_url: str, nats_server: EmbeddedNats, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    settings = Settings(
+        database_url=database_url,
+        nats_url=nats_server.url,
+        storage_url=f"file://{tmp_path}/artifacts",
+        grpc_port=free_port(),
+        http_port=free_port(),
+        provider_slots=1,
+        media_slots=1,
+        scratch=str(tmp_path / "scratch"),
+    )
+    async with Service("gateway", settings, TIMING) as connections:
+        shutdown = asyncio.Event()
+        gateway = Gateway(
+            grpc_address=f"127.0.0.1:{settings.grpc_port}",
+            http_url=f"http://127.0.0.1:{settings.http_port}",
+            connections=connections,
+            shutdown=shutdown,
+            serving=asyncio.create_task(serve(connections, shutdown)),
+        )
+        await eventually(lambda: _serves(gateway))
+        yield gateway
+        shutdown.set()
+        await gateway.serving
+
+
+@pytest.fixture
+def record(database: Database, database_url: str) -> Record:
+    """The gateway's record, as workers see it."""
+    return Record(database, database_url)
+
+
+@pytest.fixture
+async def browser(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that has opened the page, and sends its token along."""
+    async with httpx.AsyncClient(base_url=gateway.http_url) as client:
+        await client.get("/")
+        client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
+        yield client
+
+
+@pytest.fixture
+async def pending(record: Record) -> Job:
+    return await record.create(owner=OWNER, title="Song Title")
+
+
+@pytest.fixture
+async def completed(gateway: Gateway, record: Record, tmp_path: Path) -> Job:
+    """A job whose video is VIDEO."""
+    worker_id = await record.register()
+    await record.at_stitch(worker_id, owner=OWNER, title="Ein Lied / eins")
+    stitch = await record.claim(worker_id)
+    file = tmp_path / "video.mp4"
+    file.write_bytes(VIDEO)
+    uri = await gateway.connections.artifacts.put(f"{stitch.folder}/video.mp4", file)
+    made = VideoMade(video={"uri": uri, "sizeBytes": str(len(VIDEO))})
+    change = await record.settle(stitch, made)
+    assert change is not None
+    return change.job
+
+
+async def _serves(gateway: Gateway) -> bool:
+    if gateway.serving.done():
+        gateway.serving.result()
+    # The page is the last that the gateway opens.
+    host, _, port = gateway.http_url.removeprefix("http://").partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True

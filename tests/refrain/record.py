@@ -1,0 +1,304 @@
+"""Record: jobs, tasks and workers in a wished state, and what must hold of them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, LiteralString, cast
+
+import psycopg
+from psycopg.rows import dict_row
+
+from refrain.job import (
+    ClipMade,
+    Failed,
+    Job,
+    Kind,
+    Outcome,
+    Planned,
+    SegmentRow,
+    Slot,
+    Task,
+    VideoMade,
+)
+from refrain.store import (
+    Change,
+    Database,
+    JobEvent,
+    JobStore,
+    NewJob,
+    TaskStore,
+    WorkerStore,
+)
+from tests.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from uuid import UUID
+
+LEASE = timedelta(seconds=10)
+FAILED = Failed(error={"code": 13, "message": "no such voice"}, retryable=False)
+RETRY = Failed(error={"code": 14, "message": "try again"}, retryable=True)
+
+
+def new_job(**changes: Any) -> NewJob:
+    """A request as the gateway hands it over."""
+    values: dict[str, Any] = {
+        "owner": "ada",
+        "request_id": None,
+        "request": {"title": "Song", "lyrics": "la"},
+        "digest": b"digest",
+        "title": "Song",
+        "artist": "Band",
+        "labels": {},
+        "priority": 0,
+        "max_in_flight": 4,
+        "cancel_after": None,
+        **changes,
+    }
+    return NewJob(**values)
+
+
+def plan_of(segments: int) -> Planned:
+    """A storyboard of so many segments of 5 s."""
+    return Planned(
+        segments=tuple(
+            SegmentRow(
+                position=position,
+                start_offset=timedelta(seconds=5 * position),
+                end_offset=timedelta(seconds=5 * position + 5),
+                lines=({"text": "la", "start": 5 * position, "end": 5 * position + 1},),
+                prompt="a tree",
+            )
+            for position in range(segments)
+        ),
+        slot=Slot.MEDIA,
+    )
+
+
+def clip_of(task: Task) -> ClipMade:
+    """What a segment's attempt makes."""
+    return ClipMade(
+        image_uri=f"artifact:{task.folder}/image.jpg",
+        clip_uri=f"artifact:{task.folder}/clip.mp4",
+    )
+
+
+def video_of(task: Task) -> VideoMade:
+    """What a stitch's attempt makes."""
+    return VideoMade(video={"uri": f"artifact:{task.folder}/video.mp4"})
+
+
+def outcome_of(task: Task, segments: int = 2) -> Outcome:
+    """What an attempt makes when all goes well."""
+    match task.kind:
+        case Kind.PLAN:
+            return plan_of(segments)
+        case Kind.SEGMENT:
+            return clip_of(task)
+        case Kind.STITCH:
+            return video_of(task)
+
+
+class Record:
+    """The stores over one database, and raw SQL beside them."""
+
+    def __init__(self, database: Database, url: str) -> None:
+        self.url = url
+        self.jobs = JobStore(database)
+        self.tasks = TaskStore(database)
+        self.workers = WorkerStore(database)
+
+    async def create(self, **changes: Any) -> Job:
+        """A PENDING job whose plan is queued."""
+        return (await self.jobs.create_job(new_job(**changes))).job
+
+    async def register(self, lease: timedelta = LEASE) -> UUID:
+        """A worker that lives for one lease; a negative one has expired."""
+        return await self.workers.register_worker("generator", "host", 1, lease)
+
+    async def die(self, worker_id: UUID) -> None:
+        """Marks a worker dead, as the sweep does."""
+        await self.workers.retire_worker(worker_id)
+
+    async def claim(self, worker_id: UUID, *kinds: Kind) -> Task:
+        """The next task, RUNNING; there must be one."""
+        claimed = await self.tasks.claim_task(worker_id, kinds or tuple(Kind), Slot)
+        assert claimed is not None
+        return claimed[1]
+
+    async def claims(self, worker_id: UUID) -> bool:
+        """Whether there is anything to claim; claims it if so."""
+        claimed = await self.tasks.claim_task(worker_id, tuple(Kind), tuple(Slot))
+        return claimed is not None
+
+    async def settle(self, task: Task, outcome: Outcome | None = None) -> Change | None:
+        """Settles as its worker does, by default with what it was to make."""
+        return await self.tasks.settle_task(
+            task, outcome or outcome_of(task), f"worker:{task.worker_id}"
+        )
+
+    async def cancel(self, job: Job | UUID, reason: str = "enough") -> Job:
+        """Cancels as its owner does."""
+        job_id = job.job_id if isinstance(job, Job) else job
+        change = await self.jobs.cancel_job(
+            job_id, "ada", requested_by="user:ada", reason=reason
+        )
+        return change.job
+
+    async def at_segments(self, worker_id: UUID, segments: int = 2, **job: Any) -> Job:
+        """A job whose segments are queued."""
+        created = await self.create(**job)
+        await self.settle(await self.claim(worker_id, Kind.PLAN), plan_of(segments))
+        return await self.job(created.job_id)
+
+    async def at_stitch(self, worker_id: UUID, **job: Any) -> Job:
+        """A job of one segment whose stitch is queued."""
+        planned = await self.at_segments(worker_id, segments=1, **job)
+        await self.settle(await self.claim(worker_id, Kind.SEGMENT))
+        return await self.job(planned.job_id)
+
+    async def job(self, job_id: UUID) -> Job:
+        """The job as it now stands, whoever owns it."""
+        (row,) = await self.read("SELECT owner FROM jobs WHERE job_id = %s", job_id)
+        return await self.jobs.get_job(job_id, row["owner"])
+
+    async def task(self, job: Job, kind: Kind, position: int = 0) -> Task:
+        """A task of the job as it now stands."""
+        (task,) = [
+            task
+            for task in await self.jobs.list_tasks(job.job_id)
+            if (task.kind, task.position) == (kind, position)
+        ]
+        return task
+
+    async def events(self, job: Job) -> list[JobEvent]:
+        """All the job's events."""
+        return await self.jobs.list_events(job.job_id, after=0, page_size=1000)
+
+    async def read(self, statement: LiteralString, *params: Any) -> list[Any]:
+        """Runs any statement; returns its rows as dicts."""
+        async with await psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, row_factory=dict_row
+        ) as connection:
+            cursor = await connection.execute(statement, params)
+            return await cursor.fetchall() if cursor.description else []
+
+    @asynccontextmanager
+    async def holding(
+        self, statement: LiteralString, *params: Any
+    ) -> AsyncIterator[None]:
+        """Holds the rows that `SELECT … FOR UPDATE` names, from a third connection."""
+        async with await psycopg.AsyncConnection.connect(self.url) as connection:
+            await connection.execute(statement, params)
+            yield
+
+    async def waiting(self, count: int) -> None:
+        """Returns once so many transactions wait for a lock."""
+
+        async def so_many_wait() -> bool:
+            (row,) = await self.read(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return row["count"] == count
+
+        await eventually(so_many_wait)
+
+    async def in_order(
+        self,
+        job: Job,
+        first: Callable[[], Awaitable[Any]],
+        second: Callable[[], Awaitable[Any]],
+    ) -> tuple[Any, Any]:
+        """Lets both wait for the job's row, in this order, and then lets go of it."""
+        held = "SELECT FROM jobs WHERE job_id = %s FOR UPDATE"
+        async with self.holding(held, job.job_id):
+            one = asyncio.ensure_future(first())
+            await self.waiting(1)
+            other = asyncio.ensure_future(second())
+            await self.waiting(2)
+        results = await asyncio.gather(one, other, return_exceptions=True)
+        return results[0], results[1]
+
+    async def clone(self, job: Job, copies: int) -> list[UUID]:
+        """Copies a job with all its rows; returns the ids of the copies."""
+        made = await self.read("SELECT uuidv7() FROM generate_series(1, %s)", copies)
+        job_ids: list[UUID] = [row["uuidv7"] for row in made]
+        for table in ("jobs", "tasks", "segments", "job_events"):
+            rows = await self.read(
+                "SELECT string_agg(attname, ', ' ORDER BY attnum) AS columns "
+                "FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+                "AND attgenerated = '' AND attname <> 'job_id'",
+                table,
+            )
+            columns = rows[0]["columns"]
+            statement = (
+                f"INSERT INTO {table} (job_id, {columns}) "  # noqa: S608
+                f"SELECT copy, {columns} FROM {table}, unnest(%s::uuid[]) AS copy "
+                "WHERE job_id = %s"
+            )
+            await self.read(cast("LiteralString", statement), job_ids, job.job_id)
+        await self.read("ANALYZE")
+        return job_ids
+
+    async def assert_sound(self, job_ids: Collection[UUID] = ()) -> None:
+        """Checks what must hold of each job (all, if none is named) at any time."""
+        unsound = await self.read(UNSOUND, *[list(job_ids)] * 2)
+        assert unsound == []
+
+
+UNSOUND: LiteralString = """
+WITH counted AS (
+    SELECT
+        jobs.*,
+        status IN ('cancelled', 'completed', 'failed') AS finished,
+        status = 'cancelling' OR (status = 'processing' AND error IS NOT NULL)
+            AS stopping,
+        running, queued, skipped, aborted, finished_anyway, clips, stitches,
+        events, newest_event
+    FROM jobs
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) FILTER (WHERE tasks.status = 'running') AS running,
+            count(*) FILTER (WHERE tasks.status = 'queued') AS queued,
+            count(*) FILTER (WHERE tasks.status = 'skipped') AS skipped,
+            count(*) FILTER (WHERE tasks.status = 'cancelled') AS aborted,
+            count(*) FILTER (WHERE tasks.status = 'completed'
+                AND stop_mode = 'finished_anyway') AS finished_anyway,
+            count(*) FILTER (WHERE tasks.kind = 'stitch') AS stitches
+        FROM tasks WHERE tasks.job_id = jobs.job_id
+    ) AS of_tasks
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE clip_uri IS NOT NULL) AS clips
+        FROM segments WHERE segments.job_id = jobs.job_id
+    ) AS of_segments
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS events, max(sequence) AS newest_event
+        FROM job_events WHERE job_events.job_id = jobs.job_id
+    ) AS of_events
+    WHERE cardinality(%s::uuid[]) = 0 OR job_id = ANY(%s::uuid[])
+)
+SELECT job_id, violation
+FROM counted CROSS JOIN LATERAL (
+    VALUES
+        (running <> tasks_running, 'tasks_running is not what runs'),
+        (clips <> segments_completed, 'segments_completed is not what is made'),
+        (finished AND running > 0, 'a task of a finished job runs'),
+        ((finished OR stopping) AND queued > 0, 'a task of a stopped job is queued'),
+        (stopping AND running = 0, 'a stopping job has nothing left to stop'),
+        (NOT finished AND running + queued = 0, 'nothing will ever end this job'),
+        (skipped <> tasks_skipped, 'the receipt miscounts what was skipped'),
+        (aborted <> tasks_aborted, 'the receipt miscounts what was aborted'),
+        (finished_anyway <> tasks_finished_anyway,
+            'the receipt miscounts what finished anyway'),
+        (cancel_requested_at IS NOT NULL AND slowest_stop < interval '0',
+            'a task stopped before it was asked to'),
+        ((status = 'completed') <> (video IS NOT NULL), 'a video, or its lack'),
+        (stitches > 1, 'two stitches'),
+        (events <> event_sequence OR newest_event <> event_sequence,
+            'the events have a gap')
+) AS found (holds, violation)
+WHERE holds
+"""

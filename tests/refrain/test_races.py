@@ -1,0 +1,430 @@
+"""Races for one job: each forced both ways, and left to chance a thousand times.
+
+To force one, a third connection holds the job's row until both contenders wait for
+it; Postgres then serves them in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from refrain.errors import CallRefused, NotCancellable
+from refrain.job import Aborted, Job, Kind, Slot, Status, Task, TaskStatus
+from tests.refrain.record import FAILED, Record, clip_of, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from uuid import UUID
+
+    Contender = Callable[[Record, UUID, Sequence[Task]], Awaitable[Any]]
+
+TRIALS = 1000
+AT_ONCE = 4
+"""Trials that run side by side; with two contenders each they fill the pool."""
+
+
+async def one_running(record: Record) -> Job:
+    """One segment runs and another is queued."""
+    worker_id = await record.register()
+    job = await record.at_segments(worker_id, segments=2, max_in_flight=1)
+    await record.claim(worker_id)
+    return job
+
+
+async def last_running(record: Record) -> Job:
+    """The last segment runs."""
+    worker_id = await record.register()
+    job = await record.at_segments(worker_id, segments=1)
+    await record.claim(worker_id)
+    return job
+
+
+async def last_two_running(record: Record) -> Job:
+    """The last two segments run."""
+    worker_id = await record.register()
+    job = await record.at_segments(worker_id, segments=2)
+    await record.claim(worker_id)
+    await record.claim(worker_id)
+    return job
+
+
+async def stitch_running(record: Record) -> Job:
+    """The stitch runs."""
+    worker_id = await record.register()
+    job = await record.at_stitch(worker_id)
+    await record.claim(worker_id)
+    return job
+
+
+async def last_orphaned(record: Record) -> Job:
+    """The last segment runs on a worker that is dead."""
+    job = await last_running(record)
+    (task,) = await running_tasks(record, job)
+    assert task.worker_id is not None
+    await record.die(task.worker_id)
+    return job
+
+
+async def cancel(record: Record, job_id: UUID, _running: Sequence[Task]) -> Any:
+    try:
+        return (await record.cancel(job_id)).status
+    except NotCancellable:
+        return "refused"
+
+
+async def settle(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
+    change = await record.settle(running[0], outcome_of(running[0]))
+    return change and change.job.status
+
+
+async def settle_other(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
+    change = await record.settle(running[1], clip_of(running[1]))
+    return change and change.job.status
+
+
+async def fail(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
+    change = await record.settle(running[0], FAILED)
+    return change and change.job.status
+
+
+async def hand_back(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
+    change = await record.settle(running[0], Aborted())
+    return change and change.job.status
+
+
+async def rescue(record: Record, job_id: UUID, _running: Sequence[Task]) -> Any:
+    return len(await record.tasks.rescue_tasks(job_id, "sweep"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """Two contenders for a job, and what becomes of it by who came first."""
+
+    prepare: Callable[[Record], Awaitable[Job]]
+    contenders: tuple[Contender, Contender]
+    firsts: tuple[str, str]
+    """The event that tells that this contender came first."""
+    ends: tuple[str, str]
+    """What the job then comes to."""
+    answers: tuple[tuple[Any, Any], tuple[Any, Any]]
+    """What the contenders then hear, the first one's answer first."""
+
+
+RACES: Mapping[str, Race] = {
+    "cancel against settle": Race(
+        prepare=one_running,
+        contenders=(cancel, settle),
+        firsts=("cancel_requested", "task_completed 0"),
+        ends=(
+            "cancelled: plan completed, "
+            "segment 0 completed finished_anyway, segment 1 skipped never_started",
+            "cancelled: plan completed, "
+            "segment 0 completed, segment 1 skipped never_started",
+        ),
+        answers=(
+            (Status.CANCELLING, Status.CANCELLED),
+            (Status.PROCESSING, Status.CANCELLED),
+        ),
+    ),
+    "cancel against the last segment": Race(
+        prepare=last_running,
+        contenders=(cancel, settle),
+        firsts=("cancel_requested", "task_completed 0"),
+        ends=(
+            "cancelled: plan completed, segment 0 completed finished_anyway",
+            "cancelled: plan completed, segment 0 completed, "
+            "stitch skipped never_started",
+        ),
+        answers=(
+            (Status.CANCELLING, Status.CANCELLED),
+            (Status.PROCESSING, Status.CANCELLED),
+        ),
+    ),
+    "cancel against publication": Race(
+        prepare=stitch_running,
+        contenders=(cancel, settle),
+        firsts=("cancel_requested", "task_completed"),
+        ends=(
+            "cancelled: plan completed, segment 0 completed, "
+            "stitch cancelled finished_anyway",
+            "completed: plan completed, segment 0 completed, stitch completed",
+        ),
+        answers=(
+            (Status.CANCELLING, Status.CANCELLED),
+            (Status.COMPLETED, "refused"),
+        ),
+    ),
+    "cancel against failure": Race(
+        prepare=last_two_running,
+        contenders=(cancel, fail),
+        firsts=("cancel_requested", "task_failed 0"),
+        ends=(
+            "cancelling: plan completed, "
+            "segment 0 cancelled finished_anyway, segment 1 running",
+            "cancelling with error: plan completed, "
+            "segment 0 failed, segment 1 running",
+        ),
+        answers=(
+            (Status.CANCELLING, Status.CANCELLING),
+            (Status.PROCESSING, Status.CANCELLING),
+        ),
+    ),
+    "cancel against rescue": Race(
+        prepare=last_orphaned,
+        contenders=(cancel, rescue),
+        firsts=("cancel_requested", "task_rescued 0"),
+        ends=(
+            "cancelled: plan completed, segment 0 cancelled lease_expired",
+            "cancelled: plan completed, segment 0 skipped never_started",
+        ),
+        answers=((Status.CANCELLING, 1), (1, Status.CANCELLED)),
+    ),
+    "rescue against settle": Race(
+        prepare=last_orphaned,
+        contenders=(rescue, settle),
+        firsts=("task_rescued 0", "task_completed 0"),
+        ends=(
+            "processing: plan completed, segment 0 queued",
+            "processing: plan completed, segment 0 completed, stitch queued",
+        ),
+        answers=((1, None), (Status.PROCESSING, 0)),
+    ),
+    "settle against hand-back of the same attempt": Race(
+        prepare=last_running,
+        contenders=(settle, hand_back),
+        firsts=("task_completed 0", "task_handed_back 0"),
+        ends=(
+            "processing: plan completed, segment 0 completed, stitch queued",
+            "processing: plan completed, segment 0 queued",
+        ),
+        answers=((Status.PROCESSING, None), (Status.PROCESSING, None)),
+    ),
+    "the last segment against the last but one": Race(
+        prepare=last_two_running,
+        contenders=(settle, settle_other),
+        firsts=("task_completed 0", "task_completed 1"),
+        ends=(
+            "processing: plan completed, "
+            "segment 0 completed, segment 1 completed, stitch queued",
+        )
+        * 2,
+        answers=((Status.PROCESSING, Status.PROCESSING),) * 2,
+    ),
+}
+
+
+async def running_tasks(record: Record, job: Job) -> list[Task]:
+    tasks = await record.jobs.list_tasks(job.job_id)
+    return [task for task in tasks if task.status is TaskStatus.RUNNING]
+
+
+async def came_to(
+    record: Record, job_ids: Sequence[UUID], since: int
+) -> list[tuple[str, str]]:
+    """Of each job, the first event since, and what it has come to."""
+    rows = await record.read(
+        """
+        SELECT
+            concat_ws(' ', event.kind, event.position) AS first_event,
+            concat(
+                jobs.status,
+                CASE WHEN jobs.error IS NOT NULL THEN ' with error' END,
+                ': ',
+                (SELECT string_agg(
+                    concat_ws(
+                        ' ', kind, CASE kind WHEN 'segment' THEN position END,
+                        status, stop_mode),
+                    ', ' ORDER BY kind, position)
+                FROM tasks WHERE tasks.job_id = jobs.job_id)
+            ) AS end
+        FROM jobs LEFT JOIN job_events AS event
+            ON event.job_id = jobs.job_id AND event.sequence = %s
+        WHERE jobs.job_id = ANY(%s)
+        """,
+        since + 1,
+        list(job_ids),
+    )
+    return [(row["first_event"], row["end"]) for row in rows]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+async def test_whoever_comes_first_decides(
+    record: Record, race: Race, first: int
+) -> None:
+    await race.prepare(record)
+    (row,) = await record.read("SELECT job_id FROM jobs")
+    job = await record.job(row["job_id"])
+    running = await running_tasks(record, job)
+    contenders = race.contenders if first == 0 else race.contenders[::-1]
+    answers = await record.in_order(
+        job,
+        lambda: contenders[0](record, job.job_id, running),
+        lambda: contenders[1](record, job.job_id, running),
+    )
+    assert answers == race.answers[first]
+    (came,) = await came_to(record, [job.job_id], job.event_sequence)
+    assert came == (race.firsts[first], race.ends[first])
+    await record.assert_sound()
+
+
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+async def test_chance_finds_no_third_outcome(record: Record, race: Race) -> None:
+    template = await record.job((await race.prepare(record)).job_id)
+    running = await running_tasks(record, template)
+    job_ids = await record.clone(template, TRIALS)
+    for chunk in chunks(job_ids):
+        contenders = [
+            contender(record, job_id, [replace(t, job_id=job_id) for t in running])
+            for job_id in chunk
+            for contender in race.contenders
+        ]
+        await at_once(contenders)
+    came = Counter(await came_to(record, job_ids, template.event_sequence))
+    assert set(came) == set(zip(race.firsts, race.ends, strict=True))
+    assert came.total() == TRIALS
+    await record.assert_sound(job_ids)
+
+
+def chunks(job_ids: Sequence[UUID]) -> list[Sequence[UUID]]:
+    return [job_ids[at : at + AT_ONCE] for at in range(0, len(job_ids), AT_ONCE)]
+
+
+async def at_once(work: list[Awaitable[Any]]) -> list[Any]:
+    random.shuffle(work)
+    return await asyncio.gather(*work)
+
+
+CLAIM_FIRST = ("task_started", "cancelling: plan running")
+CANCEL_FIRST = ("cancel_requested", "cancelled: plan skipped never_started")
+
+
+async def test_a_claim_that_came_first_makes_a_cancel_wait_for_its_task(
+    record: Record,
+) -> None:
+    job, worker_id = await record.create(), await record.register()
+    # Held is the task: the claim has locked the job's row and waits for this one.
+    async with record.holding("SELECT FROM tasks FOR UPDATE"):
+        claim = asyncio.ensure_future(record.claim(worker_id))
+        await record.waiting(1)
+        cancelled = asyncio.ensure_future(record.cancel(job))
+        await record.waiting(2)
+    task = await claim
+    assert (await cancelled).status is Status.CANCELLING
+    assert await came_to(record, [job.job_id], 1) == [CLAIM_FIRST]
+    await record.settle(task, Aborted())
+    assert (await record.job(job.job_id)).status is Status.CANCELLED
+    await record.assert_sound()
+
+
+async def test_a_cancel_that_came_first_leaves_nothing_to_claim(record: Record) -> None:
+    job, worker_id = await record.create(), await record.register()
+    async with record.holding("SELECT FROM jobs FOR UPDATE"):
+        cancelled = asyncio.ensure_future(record.cancel(job))
+        await record.waiting(1)
+        assert not await record.claims(worker_id), "a claim waits for no one"
+    assert (await cancelled).status is Status.CANCELLED
+    assert not await record.claims(worker_id)
+    assert await came_to(record, [job.job_id], 1) == [CANCEL_FIRST]
+    await record.assert_sound()
+
+
+async def test_chance_finds_no_third_outcome_of_cancel_against_claim(
+    record: Record,
+) -> None:
+    template, worker_id = await record.create(), await record.register()
+    await record.read("UPDATE tasks SET available_at = now() + interval '1 day'")
+    job_ids = await record.clone(template, TRIALS)
+    due = "UPDATE tasks SET available_at = now() WHERE job_id = ANY(%s)"
+    for chunk in chunks(job_ids):
+        await record.read(due, list(chunk))
+        claims = [record.claims(worker_id) for _ in chunk]
+        await at_once([*claims, *(cancel(record, job_id, []) for job_id in chunk)])
+    came = Counter(await came_to(record, job_ids, template.event_sequence))
+    assert set(came) == {CLAIM_FIRST, CANCEL_FIRST}
+    assert came.total() == TRIALS
+    await record.assert_sound(job_ids)
+
+
+@pytest.mark.parametrize("call_first", [True, False])
+async def test_no_call_is_begun_after_the_mark(
+    record: Record, call_first: bool
+) -> None:
+    job = await last_running(record)
+    (task,) = await running_tasks(record, job)
+
+    async def call() -> object:
+        return await record.tasks.begin_provider_call(
+            task, provider="local", purpose="clip"
+        )
+
+    async def mark() -> object:
+        return await record.cancel(job)
+
+    order = (call, mark) if call_first else (mark, call)
+    answers = await record.in_order(job, *order)
+    calls = await record.read("SELECT call_id FROM provider_calls")
+    if call_first:
+        assert len(calls) == 1
+    else:
+        assert isinstance(answers[1], CallRefused)
+        assert calls == []
+
+
+async def test_many_workers_never_run_more_than_the_job_allows(record: Record) -> None:
+    worker_id = await record.register()
+    job = await record.at_segments(worker_id, segments=12, max_in_flight=3)
+    most = 0
+    while (await record.job(job.job_id)).segments_completed < 12:
+        claimed = await asyncio.gather(
+            *(
+                record.tasks.claim_task(worker_id, [Kind.SEGMENT], list(Slot))
+                for _ in range(8)
+            )
+        )
+        tasks = [claim[1] for claim in claimed if claim]
+        most = max(most, len(tasks))
+        assert len(tasks) <= 3
+        await record.assert_sound()
+        await asyncio.gather(*map(record.settle, tasks))
+    assert most > 1
+    assert (await record.task(job, Kind.STITCH)).status is TaskStatus.QUEUED
+
+
+async def test_the_sweep_ends_a_job_only_if_its_last_settle_did_not(
+    record: Record,
+) -> None:
+    job = await last_running(record)
+    (task,) = await running_tasks(record, job)
+    await record.cancel(job)
+    answers = await record.in_order(
+        job,
+        lambda: record.settle(task, Aborted()),
+        lambda: record.tasks.end_idle_job(job.job_id, "sweep"),
+    )
+    assert answers[0].job.status is Status.CANCELLED
+    assert answers[1] is None
+    await record.assert_sound()
+
+
+async def test_two_sweeps_at_once_rescue_a_task_once(record: Record) -> None:
+    job = await last_orphaned(record)
+
+    async def sweep() -> int:
+        return len(await record.tasks.rescue_tasks(job.job_id, "sweep"))
+
+    assert await record.in_order(job, sweep, sweep) == (1, 0)
+    assert (await record.task(job, Kind.SEGMENT)).failures == 1
+    await record.assert_sound()
+
+
+async def test_a_request_sent_twice_at_once_makes_one_job(record: Record) -> None:
+    jobs = await asyncio.gather(*(record.create(request_id="r1") for _ in range(8)))
+    assert len({job.job_id for job in jobs}) == 1
+    await record.assert_sound()
