@@ -6,7 +6,6 @@ one of them, with a sample of each floor before it, so that both see the machine
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 
@@ -21,7 +20,6 @@ WAITING = 100
 WARM_UP = 50
 """Trials that are not counted: connections prepare their statements."""
 
-PAUSE = float(__import__("os").environ.get("PAUSE","0"))
 SONG = CreateJobRequest(title="Benchmark", lyrics="One line is enough")
 
 
@@ -68,7 +66,6 @@ async def measure() -> list[Figure]:
             await trials.add_task()
         samples: list[tuple[float, float]] = []
         for _ in range(TRIALS):
-            await asyncio.sleep(PAUSE)
             await floors.sample()
             samples.append(await trials.cancel())
             await trials.add_task()

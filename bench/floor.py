@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self, cast
 
-import nats
 import psycopg
+from nats.aio.client import Client
 
 from bench.figure import Figure, percentile
 from bench.peer import ECHO, HOP
@@ -43,17 +44,18 @@ class Floors:
         peer = await system.spawn("bench.peer", system.nats_url)
         (port,) = await peer.next()
         channel = await system.dial(int(port))
-        echo = channel.unary_unary(ECHO)
-        self.call_echo = lambda: echo(b"x" * 64)
+        echo = cast("Callable[[bytes], Awaitable[bytes]]", channel.unary_unary(ECHO))
+        self.call_echo = partial(echo, bytes(64))
         self._connection = await self._stack.enter_async_context(
             await psycopg.AsyncConnection.connect(system.database_url, autocommit=True)
         )
         await self._connection.execute("CREATE TABLE IF NOT EXISTS bench (id uuid)")
-        self._nats = await nats.connect(system.nats_url)
+        self._nats = Client()
+        await self._nats.connect(system.nats_url)
         self._stack.push_async_callback(self._nats.close)
         self._inbox = self._nats.new_inbox()
         self._heard: asyncio.Future[int] = asyncio.Future()
-        await self._nats.subscribe(self._inbox, cb=self._hear)
+        await self._nats.subscribe(self._inbox, cb=self._hear)  # pyright: ignore[reportUnknownMemberType]
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import grpc
-import nats
+from nats.aio.client import Client
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -30,11 +30,14 @@ async def _hear(message: Msg) -> None:
 
 
 async def _serve(nats_url: str) -> None:
-    listener = await nats.connect(nats_url)
-    await listener.subscribe(HOP, cb=_hear)
+    listener = Client()
+    await listener.connect(nats_url)
+    await listener.subscribe(HOP, cb=_hear)  # pyright: ignore[reportUnknownMemberType]
     await listener.flush()
     server = grpc.aio.server()
-    handlers = {"Echo": grpc.unary_unary_rpc_method_handler(_echo)}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Echo": grpc.unary_unary_rpc_method_handler(_echo)
+    }
     server.add_registered_method_handlers("bench.Echo", handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

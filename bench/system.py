@@ -59,7 +59,7 @@ class System:
             )
         self._guardian.watch(process.pid, Stage.SERVICES, signal.SIGKILL)
         self._stack.push_async_callback(self._end, process)
-        return Lines(process, self._log)
+        return Lines(process.stdout, self._log)
 
     async def dial(self, port: int) -> grpc.aio.Channel:
         """Returns a channel to the port, once something serves there."""
@@ -74,7 +74,7 @@ class System:
             self._stack.enter_context(TemporaryDirectory(prefix="refrain-bench-"))
         )
         # PostgreSQL may run as another user, who is to reach its own folder.
-        folder.chmod(0o711)
+        folder.chmod(0o711)  # noqa: ASYNC240
         self._log = folder / "log"
         self._guardian = self._stack.enter_context(Guardian())
         postgres = EmbeddedPostgres(folder / "postgres", self._guardian)
@@ -90,7 +90,7 @@ class System:
             "REFRAIN_GRPC_PORT": str(port),
             "REFRAIN_HTTP_PORT": str(free_port()),
         }
-        await self.spawn(os.environ.get("BENCH_GATEWAY", "services.gateway"))
+        await self.spawn("services.gateway")
         self.jobs = JobServiceStub(await self.dial(port))
 
     async def _end(self, process: Process) -> None:
@@ -103,9 +103,10 @@ class System:
 class Lines:
     """What a process prints, a line at a time."""
 
-    def __init__(self, process: Process, log: Path) -> None:
-        assert process.stdout is not None
-        self._output = process.stdout
+    def __init__(self, output: asyncio.StreamReader | None, log: Path) -> None:
+        if output is None:
+            raise ValueError("the process has no pipe")
+        self._output = output
         self._log = log
 
     async def next(self) -> list[str]:

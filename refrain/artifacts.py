@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
-from refrain.errors import ArtifactNotFound
+from refrain.errors import ArtifactNotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +64,11 @@ class ArtifactStore:
             yield bytes(chunk)
 
     async def delete_folder(self, folder: str) -> None:
-        """Deletes what was put under `<folder>/`."""
-        async for found in obstore.list(self._store, f"{folder}/"):
-            for entry in found:
-                await obstore.delete_async(self._store, entry["path"])
+        """Deletes what was put under `<folder>/`. Raises Unavailable."""
+        try:
+            listing = obstore.list(self._store, f"{folder}/")  # pyright: ignore[reportUnknownMemberType]
+            async for found in listing:
+                for entry in found:
+                    await obstore.delete_async(self._store, entry["path"])
+        except (BaseError, OSError) as err:
+            raise Unavailable("The artifact store does not answer.") from err

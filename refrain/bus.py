@@ -162,9 +162,10 @@ class Bell:
         """Listens, now or as soon as NATS is there."""
         self._wanted = True
         if self._subscription is None and self._client.is_connected:
-            self._subscription = await self._client.subscribe(
-                self._subject, queue=self._group, cb=self._hear
-            )
+            with contextlib.suppress(nats.errors.Error):
+                self._subscription = await self._client.subscribe(  # pyright: ignore[reportUnknownMemberType]
+                    self._subject, queue=self._group, cb=self._hear
+                )
 
     async def close(self) -> None:
         """Listens no more; what is on its way may still arrive."""

@@ -158,7 +158,8 @@ def explain(error: grpc.aio.AioRpcError, server: str) -> str:
     """Returns in one line what went wrong, and what to do about it."""
     answered = "grpc-status-details-bin" in dict(error.trailing_metadata() or ())
     if error.code() is grpc.StatusCode.UNAVAILABLE and not answered:
-        return f"nothing answers at {server}; start it with `refrain up`, or say where"
+        hint = "start it with `refrain up`, or name another with --server"
+        return f"nothing answers at {server}; {hint}"
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"no answer from {server} in time; try again"
     return " ".join((error.details() or error.code().name).split())

@@ -253,7 +253,7 @@ async def _each(
 def _cancel_question(job: Job) -> str:
     by = f" by {job.artist}" if job.artist else ""
     done = f"{job.segments_completed} of {job.segments_total} segments"
-    return f"Cancel {job.title!r}{by}, which is {status(job)} with {done}?"
+    return f"Cancel {job.title!r}{by} ({done} done)?"
 
 
 def _segment_row(segment: Segment) -> list[str]:

@@ -159,9 +159,7 @@ class EventKind(StrEnum):
     FAILED = "failed"
 
 
-LAST_EVENTS = frozenset(
-    {EventKind.CANCELLED, EventKind.COMPLETED, EventKind.FAILED}
-)
+LAST_EVENTS = frozenset({EventKind.CANCELLED, EventKind.COMPLETED, EventKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from refrain.cancellation import shielded
 from refrain.errors import TaskError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class MediaPool:
                 await process.start()
             yield process
         except BaseException:
-            await asyncio.shield(process.kill())
+            await shielded(process.kill())
             raise
         finally:
             self._idle.put_nowait(process)
@@ -132,7 +133,7 @@ class MediaProcess:
 
     async def kill(self) -> None:
         """Kills the child and waits until it is gone."""
-        if self._child is None:
+        if self._child is None or self._child.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)

@@ -81,10 +81,10 @@ class Terminal:
         """Asks, and returns whether the answer is yes; Ctrl-C is no answer."""
         # The event loop's own handler would let Ctrl-C wait for the Enter key.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.stdout.write(f"{printable(question)} [y/N] ")
+        sys.stdout.flush()
         try:
-            answer = input(f"{printable(question)} [y/N] ")
-        except EOFError:
-            return False
+            answer = sys.stdin.readline()
         finally:
             signal.signal(signal.SIGINT, before)
         return answer.strip().lower() in {"y", "yes"}

@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import socket
-import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -21,7 +20,7 @@ from uuid import UUID
 from google.rpc import code_pb2
 
 from refrain.cancellation import CancelScope
-from refrain.errors import CallRefused, TaskError, Unavailable
+from refrain.errors import CallRefused, OutcomeRefused, TaskError, Unavailable
 from refrain.fence import Fence, boottime, end_process
 from refrain.job import (
     Aborted,
@@ -34,7 +33,7 @@ from refrain.job import (
     Task,
     VideoMade,
 )
-from refrain.v1.stop_event_pb2 import StopEvent
+from refrain.stops import StopMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,17 +43,12 @@ if TYPE_CHECKING:
     from refrain.store import TaskStore, WorkerStore
     from refrain.store.workers import Attempt
     from refrain.timing import Timing
+    from refrain.v1.stop_event_pb2 import StopEvent
 
 log = logging.getLogger(__name__)
 
 BACKOFF = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
-
-_ABORT_REASONS = {
-    StopEvent.CANCEL: AbortReason.CANCELLED,
-    StopEvent.PAUSE: AbortReason.PAUSED,
-    StopEvent.FAIL: AbortReason.FAILED,
-}
 
 
 class Handler(Protocol):
@@ -71,15 +65,6 @@ class _Held:
 
     task: Task
     scope: CancelScope = field(default_factory=CancelScope)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """A stop that was heard, kept for scopes that open later."""
-
-    event_sequence: int
-    reason: AbortReason
-    heard_at: float
 
 
 class Worker:
@@ -107,17 +92,19 @@ class Worker:
         self._timing = timing
         self._worker_id = UUID(int=0)
         self._held: dict[Attempt, _Held] = {}
-        self._stops: dict[UUID, _Stop] = {}
+        self._stops = StopMemory(timing.stop_memory)
         self._fence = Fence(timing, lambda: bool(self._held))
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self._shutdown = asyncio.Event()
         self._bells: list[Bell] = []
 
     async def run(self, shutdown: asyncio.Event) -> None:
         """Works until `shutdown` is set, then drains, hands back and returns."""
+        self._shutdown = shutdown
         await self._register()
         self._fence.open()
         await self._bus.on_stop(self._hear_stop)
@@ -129,6 +116,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 loops = [
                     group.create_task(self._beat_forever()),
+                    group.create_task(self._hand_back_forever()),
                     group.create_task(self._watch_fence()),
                     group.create_task(self._claim_forever(group)),
                 ]
@@ -138,7 +126,11 @@ class Worker:
                     loop.cancel()
         finally:
             self._fence.close()
-        await self._workers.retire_worker(self._worker_id)
+        try:
+            await self._hand_back_unheld()
+            await self._workers.retire_worker(self._worker_id)
+        except Unavailable as err:
+            log.warning("the lease is left to lapse: %s", err)
 
     # Claiming
 
@@ -147,6 +139,8 @@ class Worker:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            # Who listens only after its claims misses what is queued in between.
+            await self._listen_while_idle()
             try:
                 await self._claim_all(group)
             except Unavailable as err:
@@ -156,8 +150,8 @@ class Worker:
     async def _claim_all(self, group: asyncio.TaskGroup) -> None:
         """Claims until nothing is due or no slot is free."""
         asked_again = False
-        while slots := self._free_slots():
-            if await self._claim(group, slots):
+        while self._free_slots():
+            if await self._claim(group):
                 continue
             if asked_again:
                 return
@@ -165,23 +159,25 @@ class Worker:
             # The job's row may have been locked by whoever rang the bell.
             await asyncio.sleep(random.uniform(0.02, 0.05))  # noqa: S311
 
-    async def _claim(self, group: asyncio.TaskGroup, slots: list[Slot]) -> bool:
+    async def _claim(self, group: asyncio.TaskGroup) -> bool:
         async with self._claiming:
+            slots = self._free_slots()
+            if not slots:
+                return False
             claimed = await self._tasks.claim_task(
                 self._worker_id, self._handlers.keys(), slots
             )
-            if claimed is None:
+            if claimed is None or not self._fence.stands:
                 return False
             change, task = claimed
-            if not self._fence.stands:
-                return False
             held = _Held(task)
             self._held[_attempt(task)] = held
             self._idle.clear()
         log.info("claimed", extra={"job_id": task.job_id, "task": task.name})
-        stop = self._stops.get(task.job_id)
-        if stop and stop.event_sequence > change.job.event_sequence:
-            held.scope.cancel(stop.reason)
+        sequence = change.job.event_sequence
+        reason = self._stops.reason_to_abort(task.job_id, claimed_at=sequence)
+        if reason is not None:
+            held.scope.cancel(reason)
         group.create_task(self._run(held))
         await self._bus.announce([change])
         return True
@@ -218,13 +214,14 @@ class Worker:
         except CallRefused:
             return Aborted()
         except TaskError as err:
-            return _failed(task, err)
+            failure = err
         except Exception as err:  # the one supervisor of what handlers do
             log.exception("failed", extra={"job_id": task.job_id, "task": task.name})
-            return _failed(
-                task, TaskError(repr(err), reason="INTERNAL", retryable=True)
-            )
-        return Aborted() if made is None else made
+            failure = TaskError(repr(err), reason="INTERNAL", retryable=True)
+        else:
+            return Aborted() if made is None else made
+        # What an abort breaks off may raise anything: that is not the task's failure.
+        return Aborted() if held.scope.cancel_called else _failed(task, failure)
 
     async def _settle(self, task: Task, outcome: Outcome) -> None:
         """Tries until the record has it, or says that the task is not ours."""
@@ -236,6 +233,9 @@ class Worker:
             except Unavailable as err:
                 log.warning("not settled yet: %s", err)
                 await asyncio.sleep(0.25)
+            except OutcomeRefused as err:
+                log.error("refused: %s", err, extra={"job_id": task.job_id})  # noqa: TRY400
+                outcome = _failed(task, TaskError(str(err), reason="OUTCOME_REFUSED"))
         log.info(
             "settled %s",
             type(outcome).__name__.lower() if change else "by another",
@@ -258,20 +258,10 @@ class Worker:
     # Stopping
 
     def _hear_stop(self, event: StopEvent) -> None:
-        now = time.monotonic()
-        memory = self._timing.stop_memory.total_seconds()
-        for job_id, stop in list(self._stops.items()):
-            if stop.heard_at > now - memory:
-                break
-            del self._stops[job_id]
-        reason = _ABORT_REASONS[event.kind]
-        for stop in event.stops:
-            job_id = UUID(stop.job_id)
-            self._stops.pop(job_id, None)
-            self._stops[job_id] = _Stop(stop.event_sequence, reason, now)
-            for held in list(self._held.values()):
-                if held.task.job_id == job_id:
-                    self._abort(held, reason)
+        reasons = self._stops.hear(event)
+        for held in list(self._held.values()):
+            if held.task.job_id in reasons:
+                self._abort(held, reasons[held.task.job_id])
 
     def _abort(self, held: _Held, reason: AbortReason) -> None:
         if held.scope.cancel_called:
@@ -297,7 +287,9 @@ class Worker:
 
     async def _drain(self) -> None:
         """Lets running tasks end for a while, then hands them back."""
-        self._draining = True
+        # What is being claimed at this moment is then held, and drained too.
+        async with self._claiming:
+            self._draining = True
         await self._listen_while_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.drain.total_seconds()):
@@ -307,7 +299,7 @@ class Worker:
     # The lease
 
     async def _register(self) -> None:
-        while True:
+        while not self._shutdown.is_set():
             sent_at = boottime()
             try:
                 self._worker_id = await self._workers.register_worker(
@@ -315,7 +307,8 @@ class Worker:
                 )
             except Unavailable as err:
                 log.warning("not registered yet: %s", err)
-                await asyncio.sleep(0.5)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._shutdown.wait(), 0.5)
                 continue
             self._fence.renewed(sent_at)
             log.info("registered as worker %s", self._worker_id)
@@ -340,8 +333,16 @@ class Worker:
         for attempt, reason in stops.items():
             if attempt in self._held:
                 self._abort(self._held[attempt], reason)
-        await self._hand_back_unheld()
         self._wake.set()
+
+    async def _hand_back_forever(self) -> None:
+        """Apart from the heartbeat, which must not wait for the locks of jobs."""
+        while True:
+            await asyncio.sleep(self._timing.heartbeat.total_seconds())
+            try:
+                await self._hand_back_unheld()
+            except Unavailable as err:
+                log.warning("nothing handed back: %s", err)
 
     async def _hand_back_unheld(self) -> None:
         """Returns tasks that we claimed without hearing of it.
@@ -380,8 +381,9 @@ def _attempt(task: Task) -> Attempt:
 def _failed(task: Task, error: TaskError) -> Failed:
     ceiling = min(BACKOFF * 2**task.failures, BACKOFF_CAP)
     jittered = ceiling * random.random()  # noqa: S311
+    message = str(error).replace("\0", "").encode("utf-8", "replace").decode()
     return Failed(
-        error={"code": code_pb2.INTERNAL, "message": str(error), "details": []},
+        error={"code": code_pb2.INTERNAL, "message": message, "details": []},
         retryable=error.retryable,
         delay=error.retry_after or jittered,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,19 +17,19 @@ POLL = 0.01
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], *, timeout: float = 10.0
+    condition: Callable[[], T | Awaitable[T]], *, within: float = 10.0
 ) -> T:
     """Returns the first true value of the condition, an ordinary or async function.
 
-    Raises AssertionError after `timeout` seconds; an AssertionError of the
+    Raises AssertionError after `within` seconds; an AssertionError of the
     condition itself counts as not yet, and is the one raised in the end.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within
     while True:
         late = time.monotonic() > deadline
         try:
             value = condition()
-            held = await value if inspect.isawaitable(value) else value
+            held = cast("T", await value if inspect.isawaitable(value) else value)
         except AssertionError:
             if late:
                 raise
@@ -37,5 +37,5 @@ async def eventually(
             if held:
                 return held
             if late:
-                raise AssertionError(f"not within {timeout} s, last: {held!r}")
+                raise AssertionError(f"not within {within} s, last: {held!r}")
         await asyncio.sleep(POLL)

@@ -35,6 +35,8 @@ _CONNECT: dict[str, Any] = {
     "row_factory": dict_row,
 }
 
+_ROLLED_BACK = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
 
 @cache
 def query(name: str) -> LiteralString:
@@ -54,7 +56,7 @@ class Database:
             min_size=min(2, pool_size),
             max_size=pool_size,
             timeout=timeout,
-            reconnect_timeout=60,
+            reconnect_timeout=2,
             open=False,
         )
 
@@ -74,11 +76,14 @@ class Database:
         """
         try:
             return await self._attempt(steps)
-        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-            return await self._attempt(steps)
         except _BrokenConnection:
             await self._pool.check()
+        except _ROLLED_BACK:
+            pass
+        try:
             return await self._attempt(steps)
+        except _ROLLED_BACK as err:
+            raise Unavailable("The record is contended; try again.") from err
 
     async def _attempt(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
         committing = False
@@ -102,12 +107,13 @@ class _BrokenConnection(Unavailable):
 async def _unavailable_when_down() -> AsyncGenerator[None]:
     try:
         yield
-    except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+    except _ROLLED_BACK:
         raise
     except (
         psycopg.OperationalError,
         psycopg.InterfaceError,
         psycopg.errors.IdleInTransactionSessionTimeout,
+        psycopg.errors.ReadOnlySqlTransaction,
         PoolTimeout,
     ) as err:
         raise Unavailable("The record does not answer; try again.") from err

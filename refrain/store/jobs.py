@@ -203,16 +203,14 @@ async def _create_job(connection: Connection, *, new: NewJob) -> Change:
             "priority": new.priority,
             "max_in_flight": new.max_in_flight,
             "cancel_after": new.cancel_after,
+            "request": Jsonb(new.request),
+            "digest": new.digest,
+            "actor": f"user:{new.owner}",
         },
     )
     if row is None:
         return await _find_created(connection, new)
-    job_id: UUID = row["job_id"]
-    request = {"request": Jsonb(new.request), "digest": new.digest}
-    await write(connection, "insert_request", {"job_id": job_id, **request})
-    await write(connection, "insert_plan", {"job_id": job_id})
-    job = await record(connection, job_id, EventKind.CREATED, f"user:{new.owner}")
-    return Change(job=job, queued=(Kind.PLAN,))
+    return Change(job=job_from(row), queued=(Kind.PLAN,))
 
 
 async def _find_created(connection: Connection, new: NewJob) -> Change:

@@ -249,6 +249,8 @@ async def _write_result(
 
 
 async def _insert_segments(connection: Connection, job: Job, plan: Planned) -> None:
+    if not plan.segments:
+        raise OutcomeRefused("a storyboard has at least one segment")
     params = {
         "job_id": job.job_id,
         "positions": [segment.position for segment in plan.segments],

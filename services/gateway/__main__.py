@@ -49,7 +49,7 @@ async def serve(to: Connections, shutdown: asyncio.Event) -> None:
         feed = Feed(to.jobs, to.bus)
         uploads = AudioUploads(to.jobs, to.artifacts, media)
         jobs = Jobs(to, feed, uploads)
-        health_servicer: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        health_servicer = _health_servicer()
         server = _server(JobService(jobs, uploads), health_servicer)
         server.add_insecure_port(f"{HOST}:{to.settings.grpc_port}")
         await server.start()
@@ -69,10 +69,15 @@ async def serve(to: Connections, shutdown: asyncio.Event) -> None:
             loop.cancel()
 
 
+def _health_servicer() -> Any:
+    """The stubs of grpc_health lack its asyncio half, here and where it is added."""
+    return vars(health)["aio"].HealthServicer()
+
+
 def _server(service: JobService, health_servicer: Any) -> Server:
     server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=_OPTIONS)
     add_JobServiceServicer_to_server(service, server)
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    vars(health_pb2_grpc)["add_HealthServicer_to_server"](health_servicer, server)
     names = [
         job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
         health.SERVICE_NAME,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from refrain.v1.job_service_pb2 import CreateJobRequest
 
 LOCAL = "services.generator.providers.local"
+SEAM = Fraction(1, 2)
+"""Seconds at each end of a clip that can be decoded, or crossfaded, by themselves."""
 
 
 class MakeSegment:
@@ -91,6 +94,12 @@ class MakeSegment:
             height=request.video.height,
             frame_rate=request.video.frame_rate,
             frames=end - first,
+            keyframes=_seam_keyframes(end - first, request.video.frame_rate),
             seed=segment.position,
             path=str(clip),
         )
+
+
+def _seam_keyframes(frames: int, frame_rate: int) -> list[int]:
+    seam = round(SEAM * frame_rate)
+    return [seam, frames - seam] if 0 < 2 * seam < frames else []

@@ -38,7 +38,7 @@ def request(**fields: Any) -> v1.CreateJobRequest:
 
 
 def details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    metadata = dict(error.trailing_metadata() or ())
+    metadata: dict[str, Any] = dict(error.trailing_metadata() or ())
     return status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
 
 

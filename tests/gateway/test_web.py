@@ -1,4 +1,4 @@
-"""The gateway over HTTP: cancel, the live list, the video, and what is refused."""
+"""The gateway over HTTP: cancel, and the live list of jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -18,6 +17,8 @@ from tests.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    import httpx
 
     from refrain.embedded import EmbeddedPostgres
     from tests.gateway.conftest import Gateway

@@ -338,6 +338,12 @@ def test_embedded_words_keep_their_own_direction() -> None:
     assert left_to_right("واحد 2024 اثنان") == ["اثنان", "2024", "واحد"]
 
 
+def test_every_row_has_the_direction_of_its_line() -> None:
+    words = lay_out("واحد\n2024 love", 3000, 400)
+    number, word = words[1:]
+    assert word.x < number.x
+
+
 def test_composed_and_decomposed_letters_are_the_same_word() -> None:
     assert lay_out("cafe\u0301", *SIZE) == lay_out("caf\u00e9", *SIZE)
 

@@ -34,7 +34,7 @@ from refrain.store import (
 from tests.eventually import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
     from uuid import UUID
 
 LEASE = timedelta(seconds=10)
@@ -179,7 +179,7 @@ class Record:
 
     async def read(self, statement: LiteralString, *params: Any) -> list[Any]:
         """Runs any statement; returns its rows as dicts."""
-        async with await psycopg.AsyncConnection.connect(
+        async with await psycopg.AsyncConnection[dict[str, Any]].connect(
             self.url, autocommit=True, row_factory=dict_row
         ) as connection:
             cursor = await connection.execute(statement, params)
@@ -188,7 +188,7 @@ class Record:
     @asynccontextmanager
     async def holding(
         self, statement: LiteralString, *params: Any
-    ) -> AsyncIterator[None]:
+    ) -> AsyncGenerator[None]:
         """Holds the rows that `SELECT … FOR UPDATE` names, from a third connection."""
         async with await psycopg.AsyncConnection.connect(self.url) as connection:
             await connection.execute(statement, params)

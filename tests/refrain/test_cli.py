@@ -139,7 +139,7 @@ def test_create_uploads_the_audio_and_takes_its_length(refrain: Refrain) -> None
     options = ("--audio", audio, "--instrumental", "--title", "Sung", *SMALL)
     job = refrain.json("create", *options)
     with refrain.watching(job["jobId"]) as events:
-        assert next(e for e in events if e["job"]["segmentsTotal"])
+        assert any(event["job"]["segmentsTotal"] for event in events)
     shown = refrain.json("show", job["jobId"])
     assert shown["segments"][-1]["endOffset"].startswith("32.9")
     refrain.json("cancel", job["jobId"])
@@ -162,7 +162,7 @@ def test_cancel_waits_for_the_stop_and_prints_the_receipt(
     refrain: Refrain, long_job: str
 ) -> None:
     with refrain.watching(long_job) as events:
-        assert next(e for e in events if e["job"]["segmentsCompleted"])
+        assert any(event["job"]["segmentsCompleted"] for event in events)
     said = refrain.run("cancel", long_job, "--reason", "wrong song").stdout
     job = refrain.json("show", long_job)["job"]
     receipt = job["cancellation"]
@@ -311,5 +311,5 @@ def test_no_gateway_is_said_in_one_line(refrain: Refrain) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         f"refrain: nothing answers at {nowhere}; start it with `refrain up`, "
-        "or say where\n"
+        "or name another with --server\n"
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from refrain.errors import CallRefused
-from refrain.job import Aborted, EventKind, Kind, Slot, Stage, Status, TaskStatus
+from refrain.job import Aborted, EventKind, Kind, Slot, Stage, Status
 from tests.eventually import eventually
 from tests.refrain.record import FAILED, RETRY, Record, clip_of
 
@@ -86,9 +86,7 @@ async def test_a_claim_takes_only_kinds_and_slots_that_are_free(record: Record) 
     worker_id = await record.register()
     await record.at_segments(worker_id)
     assert not await record.tasks.claim_task(worker_id, [Kind.STITCH], list(Slot))
-    assert not await record.tasks.claim_task(
-        worker_id, [Kind.SEGMENT], [Slot.PROVIDER]
-    )
+    assert not await record.tasks.claim_task(worker_id, [Kind.SEGMENT], [Slot.PROVIDER])
     assert await record.tasks.claim_task(worker_id, [Kind.SEGMENT], [Slot.MEDIA])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from refrain.job import (
@@ -16,8 +17,10 @@ from refrain.job import (
     Task,
     TaskStatus,
 )
-from refrain.store.workers import Attempt
 from tests.refrain.record import FAILED, LEASE, Record
+
+if TYPE_CHECKING:
+    from refrain.store.workers import Attempt
 
 LAPSED = timedelta(seconds=-1)
 SINCE_BOOT = timedelta(0)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from importlib import resources
 from itertools import product
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from refrain.job import FINISHED, TRANSITIONS, Job, Status
-from refrain.store.database import query
+from refrain.store.database import Connection, Row, query
 from refrain.store.rows import job_from
-from tests.refrain.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.refrain.record import Record
 
 Edge = tuple[Status, Status]
 
@@ -76,22 +80,20 @@ def states() -> Iterator[dict[str, Any]]:
         }
 
 
-async def rows_that_can_be(connection: psycopg.AsyncConnection[Any]) -> list[Job]:
+async def rows_that_can_be(connection: Connection) -> list[Job]:
     """A row of each state that the constraints admit."""
     rows: list[Job] = []
     for state in states():
         try:
             async with connection.transaction():
                 cursor = await connection.execute(INSERT, state)
-                rows.append(job_from(await cursor.fetchone()))
+                rows += map(job_from, await cursor.fetchall())
         except psycopg.errors.CheckViolation:
             continue
     return rows
 
 
-async def status_after(
-    connection: psycopg.AsyncConnection[Any], statement: str, job: Job
-) -> Status:
+async def status_after(connection: Connection, statement: str, job: Job) -> Status:
     """Runs the statement on the row, reads what it made of it, and undoes it."""
     params = {**STATEMENTS[statement], "job_id": job.job_id}
     async with connection.transaction(force_rollback=True):
@@ -99,15 +101,16 @@ async def status_after(
         cursor = await connection.execute(
             "SELECT status FROM jobs WHERE job_id = %s", [job.job_id]
         )
-        return Status((await cursor.fetchone())["status"])
+        (row,) = await cursor.fetchall()
+        return Status(row["status"])
 
 
 @pytest.fixture
 async def observed(record: Record) -> dict[str, set[Edge]]:
     """By statement, the changes of status that it made."""
     edges: dict[str, set[Edge]] = {name: set() for name in STATEMENTS}
-    async with await psycopg.AsyncConnection.connect(
-        record.url, row_factory=psycopg.rows.dict_row
+    async with await psycopg.AsyncConnection[Row].connect(
+        record.url, row_factory=dict_row
     ) as connection:
         jobs = await rows_that_can_be(connection)
         assert {job.status for job in jobs} == set(Status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -25,6 +24,7 @@ from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from tests.eventually import eventually
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
 
     from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
@@ -95,7 +95,7 @@ class System:
         }
         for name in names or SERVICES:
             with (self.folder / f"{name}.log").open("ab") as log:
-                self.processes[name] = subprocess.Popen(
+                self.processes[name] = subprocess.Popen(  # noqa: ASYNC220
                     [
                         sys.executable,
                         str(ROOT / "tests/system/service.py"),
@@ -173,17 +173,23 @@ class System:
         log = "\n".join(p.read_text()[-2000:] for p in self.folder.glob("*.log"))
         raise AssertionError(f"the job ended before it came to that:\n{log}")
 
+    async def clips(self, job_id: str) -> list[str]:
+        """Returns the URIs of the clips that were kept."""
+        segments = await self.segments(job_id)
+        return [segment.clip_uri for segment in segments if segment.clip_uri]
+
     async def events(self, job_id: str) -> list[job_pb2.JobEvent]:
         """Returns all events of a finished job."""
         request = v1.WatchJobRequest(job_id=job_id, after_sequence=0)
         return [event async for event in self.api.WatchJob(request, timeout=60)]
 
     async def query(self, statement: str, *params: Any) -> list[dict[str, Any]]:
-        connect = psycopg.AsyncConnection.connect(
-            self.database_url, autocommit=True, row_factory=dict_row
-        )
-        async with await connect as connection:
-            cursor = await connection.execute(statement.encode(), params)
+        connect = psycopg.AsyncConnection.connect(self.database_url, autocommit=True)
+        async with (
+            await connect as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(statement.encode(), params)
             return await cursor.fetchall()
 
     def children(self, name: str) -> set[int]:

@@ -52,8 +52,10 @@ async def reach_second_segment(system: System) -> job_pb2.Job:
     job = await system.create(width=1280, height=720, frame_rate=60, seconds=11)
     await system.until(
         job.job_id,
-        lambda event: event.kind == job_pb2.JobEvent.TASK_STARTED
-        and event.job.segments_completed == 1,
+        lambda event: (
+            event.kind == job_pb2.JobEvent.TASK_STARTED
+            and event.job.segments_completed == 1
+        ),
     )
     return job
 
@@ -166,7 +168,9 @@ async def test_a_job_between_two_segments_is_cancelled_at_once(
     cancelled = await system.cancel(job.job_id)
     assert cancelled.status == CANCELLED
     await assert_nothing_runs(system, job.job_id)
-    kept = [segment for segment in await system.segments(job.job_id) if segment.clip_uri]
+    kept = [
+        segment for segment in await system.segments(job.job_id) if segment.clip_uri
+    ]
     assert len(kept) == before.segments_completed >= 1
 
 
@@ -203,7 +207,9 @@ async def _cancel_and_check(
     await assert_nothing_runs(system, job.job_id)
     receipt = (await system.job(job.job_id)).cancellation
     assert receipt.tasks_aborted == 1
-    made = [segment for segment in await system.segments(job.job_id) if segment.clip_uri]
+    made = [
+        segment for segment in await system.segments(job.job_id) if segment.clip_uri
+    ]
     assert len(made) >= kept
 
 

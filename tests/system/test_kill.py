@@ -74,8 +74,12 @@ async def _completes_once(system: System, job: job_pb2.Job, *, rescued: bool) ->
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     tasks = await system.tasks(job.job_id)
     assert {task.status for task in tasks} == {job_pb2.Task.COMPLETED}
-    made = [e.position for e in events if e.kind == job_pb2.JobEvent.TASK_COMPLETED
-            and e.task_kind == job_pb2.Task.SEGMENT]
+    made = [
+        e.position
+        for e in events
+        if e.kind == job_pb2.JobEvent.TASK_COMPLETED
+        and e.task_kind == job_pb2.Task.SEGMENT
+    ]
     assert sorted(made) == list(range(done.job.segments_total))
     assert len(system.videos()) == 1
     clips = list((system.artifacts / "jobs" / job.job_id).rglob("clip.mp4"))

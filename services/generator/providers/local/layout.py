@@ -20,8 +20,10 @@ _ROOM_DOWN = 0.68
 _MEASURED_AT = 64
 _SPACE = 0.27
 """The gap between words, in type sizes."""
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]{1,4}")
-"""Scripts written without spaces: rows may break between any two characters."""
+_UNSPACED = "\\u3040-\\u30ff\\u3400-\\u9fff"
+"""Kana and Han are written without spaces, and rows may break between any two."""
+_PIECES = re.compile(f"[{_UNSPACED}]{{1,4}}[^\\w\\s]*|[^{_UNSPACED}]+")
+Direction = Literal["L", "R"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +68,15 @@ def lay_out(text: str, width: int, height: int) -> list[Placed]:
             break
         size = max(size * 0.95, smallest)
     rows = rows[: max(int(room_down / (LEADING * size)), 1)]
-    return _place(rows, max(int(size), 1), width, height)
+    base = _direction(text) or "L"
+    return _place(rows, base, max(int(size), 1), width, height)
 
 
 def is_right_to_left(text: str) -> bool:
     return _direction(text) == "R"
 
 
-def _direction(text: str) -> Literal["L", "R"] | None:
+def _direction(text: str) -> Direction | None:
     """Of the first letter that has one (rule P2 of the Unicode bidi algorithm)."""
     for character in text:
         match unicodedata.bidirectional(character):
@@ -91,20 +94,10 @@ def _words(text: str, widest: float) -> Iterable[_Word]:
     for chunk in text.split():
         drawn = "".join(character for character in chunk if fonts.drawable(character))
         space = _SPACE
-        for piece in _pieces(drawn):
+        for piece in _PIECES.findall(drawn.strip(fonts.JOINERS)):
             for part in _halves(piece, widest):
                 yield _Word(text=part, width=_measure(part), space=space)
                 space = 0.0
-
-
-def _pieces(chunk: str) -> list[str]:
-    if not _UNSPACED.search(chunk):
-        return [chunk] if chunk.strip(fonts.JOINERS) else []
-    return [
-        piece
-        for piece in re.findall(f"{_UNSPACED.pattern}[^\\w\\s]*|[^\\s]+?", chunk)
-        if piece
-    ]
 
 
 def _halves(piece: str, widest: float) -> list[str]:
@@ -160,7 +153,9 @@ def _widest(rows: list[list[_Word]]) -> float:
     return max(map(_row_width, rows), default=0.0)
 
 
-def _place(rows: list[list[_Word]], size: int, width: int, height: int) -> list[Placed]:
+def _place(
+    rows: list[list[_Word]], base: Direction, size: int, width: int, height: int
+) -> list[Placed]:
     placed: list[Placed] = []
     block = len(rows) * LEADING * size
     # The middle of the small letters, not of the em box, sits on the middle line.
@@ -168,7 +163,7 @@ def _place(rows: list[list[_Word]], size: int, width: int, height: int) -> list[
     for number, row in enumerate(rows):
         x = (width - _row_width(row) * size) / 2
         lefts: dict[int, float] = {}
-        for position, index in enumerate(_visual_order(row)):
+        for position, index in enumerate(_visual_order(row, base)):
             x += row[index].space * size if position else 0
             lefts[index] = x
             x += row[index].width * size
@@ -185,14 +180,13 @@ def _place(rows: list[list[_Word]], size: int, width: int, height: int) -> list[
     return placed
 
 
-def _visual_order(row: list[_Word]) -> list[int]:
+def _visual_order(row: list[_Word], base: Direction) -> list[int]:
     """Indices of the words from left to right, one level of embedding deep.
 
     A word without letters goes with its neighbours if they agree, else with the row
     (rules N1 and N2 of the Unicode bidi algorithm, for whole words).
     """
     directions = [_direction(word.text) for word in row]
-    base = next(filter(None, directions), "L")
     groups: list[list[int]] = []
     against = False
     for index, direction in enumerate(directions):

@@ -1,1 +1,0 @@
-INSERT INTO tasks (job_id, kind, slot) VALUES (%(job_id)s, 'plan', 'provider')

@@ -1,2 +1,0 @@
-INSERT INTO job_requests (job_id, request, digest)
-VALUES (%(job_id)s, %(request)s, %(digest)s)
