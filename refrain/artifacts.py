@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -69,6 +70,7 @@ class ArtifactStore:
             listing = obstore.list(self._store, f"{folder}/")  # pyright: ignore[reportUnknownMemberType]
             async for found in listing:
                 for entry in found:
-                    await obstore.delete_async(self._store, entry["path"])
+                    with contextlib.suppress(FileNotFoundError):
+                        await obstore.delete_async(self._store, entry["path"])
         except (BaseError, OSError) as err:
             raise Unavailable("The artifact store does not answer.") from err

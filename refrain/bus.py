@@ -49,12 +49,14 @@ class Bus:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._connecting is not None:
-            self._connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._connecting
-        with contextlib.suppress(nats.errors.Error, OSError):
-            await self._client.close()
+        if self._connecting is None:
+            return
+        self._connecting.cancel()
+        await asyncio.wait([self._connecting])
+        # A client that was never connected cannot be closed: it raises.
+        if not self._connecting.cancelled() and not self._connecting.exception():
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await self._client.close()
 
     @property
     def connected(self) -> bool:

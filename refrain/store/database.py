@@ -28,6 +28,7 @@ _OPTIONS = (
     "-c idle_in_transaction_session_timeout=3s"
 )
 _CONNECT: dict[str, Any] = {
+    "autocommit": True,
     "options": _OPTIONS,
     "connect_timeout": 3,
     "tcp_user_timeout": 5000,
@@ -85,13 +86,25 @@ class Database:
         except _ROLLED_BACK as err:
             raise Unavailable("The record is contended; try again.") from err
 
+    async def execute(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs steps of which each statement commits by itself, in one round trip.
+
+        Raises Unavailable as `transact` does, and repeats nothing.
+        """
+        async with _unavailable_when_down(), self._pool.connection() as connection:
+            try:
+                return await steps(connection)
+            finally:
+                if connection.broken:
+                    await self._pool.check()
+
     async def _attempt(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
         committing = False
         async with _unavailable_when_down(), self._pool.connection() as connection:
             try:
-                result = await steps(connection)
-                committing = True
-                await connection.commit()
+                async with connection.transaction():
+                    result = await steps(connection)
+                    committing = True
             except psycopg.OperationalError as err:
                 if connection.broken and not committing:
                     raise _BrokenConnection(str(err)) from err

@@ -91,11 +91,11 @@ class JobStore:
         A request_id that the owner used before returns that job unchanged, or
         raises RequestIdTaken if it was for another request.
         """
-        return await self._database.transact(partial(_create_job, new=new))
+        return await self._database.execute(partial(_create_job, new=new))
 
     async def get_job(self, job_id: UUID, owner: str) -> Job:
         """Raises JobNotFound, also for another owner's job."""
-        return await self._database.transact(
+        return await self._database.execute(
             partial(_get_job, job_id=job_id, owner=owner)
         )
 
@@ -170,7 +170,7 @@ class JobStore:
             "duration": upload.duration,
             "size_bytes": upload.size_bytes,
         }
-        await self._database.transact(
+        await self._database.execute(
             partial(write, name="insert_upload", params=params)
         )
 
@@ -185,7 +185,7 @@ class JobStore:
         return rows[0]["named"]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return await self._database.transact(
+        return await self._database.execute(
             partial(read_all, name=name, params=params)
         )
 
@@ -236,14 +236,14 @@ async def _cancel_job(
     job = await lock_job(connection, job_id)
     if job is None or job.owner != owner:
         raise JobNotFound(job_id)
-    marked = await read_one(connection, "request_cancel", params)
-    if marked is None:
+    row = await read_one(connection, "request_cancel", params)
+    if row is None:
         if job.status in FINISHED - {Status.CANCELLED}:
             raise NotCancellable(job.status)
         return Change(job=job, stops=job.status is Status.CANCELLING)
-    actor = params["requested_by"]
-    job = await record(connection, job_id, EventKind.CANCEL_REQUESTED, actor)
+    job = job_from(row)
     if job.status is Status.CANCELLED:
+        actor = params["requested_by"]
         job = await record(connection, job_id, EventKind.CANCELLED, actor)
     return Change(job=job, stops=job.status is Status.CANCELLING)
 

@@ -107,7 +107,7 @@ class TaskStore:
 
     async def get_request(self, job_id: UUID) -> CreateJobRequest:
         """Returns what the job is made from, its defaults filled in."""
-        row = await self._database.transact(
+        row = await self._database.execute(
             partial(read_one, name="get_request", params={"job_id": job_id})
         )
         if row is None:
@@ -117,7 +117,7 @@ class TaskStore:
     async def get_segment(self, task: Task) -> SegmentRow:
         """Returns the segment that the task is to make."""
         params = {"job_id": task.job_id, "position": task.position}
-        row = await self._database.transact(
+        row = await self._database.execute(
             partial(read_one, name="get_segment", params=params)
         )
         if row is None:
@@ -127,14 +127,14 @@ class TaskStore:
     async def names_artifact(self, job_id: UUID, uri: str) -> bool:
         """True if the job or one of its segments names the artifact."""
         params = {"job_id": job_id, "uri": uri}
-        row = await self._database.transact(
+        row = await self._database.execute(
             partial(read_one, name="names_artifact", params=params)
         )
         return row is not None and row["named"]
 
     async def list_segments(self, job_id: UUID) -> list[SegmentRow]:
         """Returns the segments in the order of the song."""
-        rows = await self._database.transact(
+        rows = await self._database.execute(
             partial(read_all, name="list_segments", params={"job_id": job_id})
         )
         return [segment_from(row) for row in rows]

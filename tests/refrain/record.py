@@ -19,6 +19,7 @@ from refrain.job import (
     Planned,
     SegmentRow,
     Slot,
+    Status,
     Task,
     VideoMade,
 )
@@ -163,6 +164,14 @@ class Record:
         """The job as it now stands, whoever owns it."""
         (row,) = await self.read("SELECT owner FROM jobs WHERE job_id = %s", job_id)
         return await self.jobs.get_job(job_id, row["owner"])
+
+    async def stands(self, job: Job, status: Status) -> bool:
+        """Whether the job now has this status."""
+        return (await self.job(job.job_id)).status is status
+
+    async def failures(self, job: Job, count: int) -> bool:
+        """Whether the job's plan has failed so often."""
+        return (await self.task(job, Kind.PLAN)).failures == count
 
     async def task(self, job: Job, kind: Kind, position: int = 0) -> Task:
         """A task of the job as it now stands."""

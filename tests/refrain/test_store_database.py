@@ -96,7 +96,18 @@ async def test_a_transaction_whose_connection_broke_is_repeated(
 async def test_a_transaction_whose_commit_may_have_happened_is_not_repeated(
     proxy: Proxy, far_record: Record
 ) -> None:
+    job = await far_record.create()
     proxy.lose_reply_to(b"COMMIT")
+    with pytest.raises(Unavailable):
+        await far_record.cancel(job)
+    rows = await far_record.read("SELECT status, event_sequence FROM jobs")
+    assert rows == [{"status": "cancelled", "event_sequence": 3}]
+
+
+async def test_a_statement_that_may_have_committed_is_not_repeated(
+    proxy: Proxy, far_record: Record
+) -> None:
+    proxy.lose_reply_to(b"INSERT INTO jobs")
     with pytest.raises(Unavailable):
         await far_record.create()
     rows = await far_record.read("SELECT job_id FROM jobs")

@@ -122,12 +122,12 @@ async def observed(record: Record) -> dict[str, set[Edge]]:
 
 
 def test_every_statement_that_writes_the_status_of_a_job_is_tried() -> None:
-    assigned = re.compile(r"^UPDATE jobs\n(SET .*?)^WHERE", re.M | re.S)
+    assigned = re.compile(r"^ *UPDATE jobs\n( *SET .*?)^ *WHERE", re.M | re.S)
     statements = {
         file.name.removesuffix(".sql")
         for file in (resources.files("refrain") / "queries").iterdir()
         for written in assigned.findall(file.read_text("utf-8"))
-        if re.search(r"^(SET)? +status = ", written, re.M)
+        if re.search(r"^ *(SET)? +status = ", written, re.M)
     }
     assert statements == set(STATEMENTS)
 
