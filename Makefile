@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(if $(shell command -v uv),uv pip install --python $(BIN)/python,\
+	$(BIN)/python -m pip install --disable-pip-version-check) --quiet
 
 ## help      show this list
 help:
@@ -52,29 +54,22 @@ protos: .venv/ready
 
 # Set up once, and again only when the lock, the build or a proto changed.
 .venv/ready: .venv/locked $(wildcard protos/refrain/v1/*.proto)
-	rm -rf refrain/v1 && mkdir refrain/v1 && touch refrain/v1/__init__.py
-	$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
-		--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc \
+	@echo "Generating refrain/v1"
+	@rm -rf refrain/v1 && mkdir refrain/v1 && touch refrain/v1/__init__.py
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
+		--plugin=$(BIN)/protoc-gen-mypy \
 		--python_out=. --mypy_out=quiet:. protos/refrain/v1/*.proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
 		--plugin=$(BIN)/protoc-gen-mypy_grpc \
 		--grpc_python_out=. --mypy_grpc_out=quiet:. \
 		protos/refrain/v1/job_service.proto
-	touch $@
+	@touch $@
 
 .venv/locked: requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	if command -v uv >/dev/null; then \
-		uv pip install --quiet --python $(BIN)/python --require-hashes \
-			--requirement requirements.lock && \
-		uv pip install --quiet --python $(BIN)/python --no-deps \
-			--no-build-isolation --editable .; \
-	else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-			--require-hashes --requirement requirements.lock && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-			--no-build-isolation --editable .; \
-	fi
-	touch $@
+	@echo "Setting up .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(INSTALL) --require-hashes --requirement requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 .PHONY: help demo run test test-long check format bench lock protos

@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from refrain.v1.stop_event_pb2 import StopEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
@@ -42,6 +42,8 @@ class Bus:
         self._client = Client()
         self._bells: list[Bell] = []
         self._reconnected: list[Callable[[], None]] = []
+        self._on_stop: list[Callable[[StopEvent], None]] = []
+        self._on_event: list[Callable[[UUID], None]] = []
         self._connecting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,12 +70,14 @@ class Bus:
 
     async def on_stop(self, callback: Callable[[StopEvent], None]) -> None:
         """Hears every stop. The callback neither waits nor raises."""
+        self._on_stop.append(callback)
         await self._listen(
             STOP_SUBJECT, lambda message: callback(StopEvent.FromString(message.data))
         )
 
     async def on_event(self, callback: Callable[[UUID], None]) -> None:
         """Hears the id of every job that has a new event."""
+        self._on_event.append(callback)
         await self._listen(
             "refrain.events.*",
             lambda message: callback(UUID(message.subject.rpartition(".")[2])),
@@ -86,29 +90,25 @@ class Bus:
         )
 
     async def announce(self, changes: Iterable[Change]) -> None:
-        """Tells everyone whom the changes concern to look; never fails."""
+        """Tells everyone whom the changes concern to look; never fails.
+
+        This process hears it at once and not from NATS, which echoes nothing.
+        """
         changes = list(changes)
         try:
-            await self._publish_stops([change for change in changes if change.stops])
+            for event in _stop_events([change for change in changes if change.stops]):
+                for callback in self._on_stop:
+                    callback(event)
+                await self._publish(STOP_SUBJECT, event.SerializeToString())
             for change in changes:
+                for ring in self._on_event:
+                    ring(change.job.job_id)
                 sequence = str(change.job.event_sequence).encode()
                 await self._publish(f"refrain.events.{change.job.job_id}", sequence)
                 for kind in change.queued:
                     await self._publish(f"refrain.work.{kind}", b"")
         except nats.errors.Error as err:
             log.warning("not announced: %r", err)
-
-    async def _publish_stops(self, changes: list[Change]) -> None:
-        for start in range(0, len(changes), STOPS_PER_EVENT):
-            event = StopEvent(kind=StopEvent.CANCEL)
-            for change in changes[start : start + STOPS_PER_EVENT]:
-                if change.job.cancel_requested_at is None:
-                    event.kind = StopEvent.FAIL
-                event.stops.add(
-                    job_id=str(change.job.job_id),
-                    event_sequence=change.job.event_sequence,
-                )
-            await self._publish(STOP_SUBJECT, event.SerializeToString())
 
     async def _publish(self, subject: str, payload: bytes) -> None:
         if self._client.is_connected:
@@ -127,6 +127,7 @@ class Bus:
         await self._client.connect(
             self._url,
             name=self._name,
+            no_echo=True,
             error_cb=self._on_error,
             reconnected_cb=self._on_connected,
             max_reconnect_attempts=-1,
@@ -180,3 +181,17 @@ class Bell:
     async def _hear(self, message: Msg) -> None:
         if self._wanted:
             self._callback(message)
+
+
+def _stop_events(changes: list[Change]) -> Iterator[StopEvent]:
+    """A job that fails and is not cancelled stops for another reason."""
+    for kind, cancelled in ((StopEvent.CANCEL, True), (StopEvent.FAIL, False)):
+        stops = [
+            StopEvent.Stop(
+                job_id=str(change.job.job_id), event_sequence=change.job.event_sequence
+            )
+            for change in changes
+            if change.job.cancelled == cancelled
+        ]
+        for start in range(0, len(stops), STOPS_PER_EVENT):
+            yield StopEvent(kind=kind, stops=stops[start : start + STOPS_PER_EVENT])

@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import uvloop
+
 from refrain.artifacts import ArtifactStore
 from refrain.bus import Bus
 from refrain.settings import Settings, SettingsError, read_settings
@@ -81,7 +83,7 @@ def run(
         settings = read_settings()
     except SettingsError as err:
         sys.exit(f"{name}: {err}")
-    asyncio.run(_serve(name, serve, settings, timing))
+    uvloop.run(_serve(name, serve, settings, timing))
 
 
 async def _serve(

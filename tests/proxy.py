@@ -19,6 +19,9 @@ class Proxy:
         self._pairs: set[_Pair] = set()
         self._cut = False
         self._lost_reply = b""
+        self._lost_after = b""
+        self.refused = 0
+        """Connections that came while the proxy was cut."""
 
     @property
     def port(self) -> int:
@@ -51,9 +54,12 @@ class Proxy:
         """Lets connections through again."""
         self._cut = False
 
-    def lose_reply_to(self, request: bytes) -> None:
-        """Passes on the next such request, and drops the connection on its reply."""
-        self._lost_reply = request
+    def lose_reply_to(self, request: bytes, *, after: bytes = b"") -> None:
+        """Passes on the next such request, and drops the connection on its reply.
+
+        With `after`, the next on a connection that has sent that before it.
+        """
+        self._lost_reply, self._lost_after = request, after
 
     @property
     def lost(self) -> bool:
@@ -62,14 +68,18 @@ class Proxy:
 
     def open(self, pair: _Pair) -> bool:
         self._pairs.add(pair)
+        self.refused += self._cut
         return not self._cut
 
     def close(self, pair: _Pair) -> None:
         self._pairs.discard(pair)
 
-    def loses(self, request: bytes) -> bool:
+    def loses(self, pair: _Pair, request: bytes) -> bool:
         """Whether the reply to these bytes is the one to lose."""
-        if not self._lost_reply or self._lost_reply not in request:
+        if not self._lost_reply:
+            return False
+        pair.qualifies = pair.qualifies or self._lost_after in request
+        if not pair.qualifies or self._lost_reply not in request:
             return False
         self._lost_reply = b""
         return True
@@ -86,6 +96,8 @@ class _Pair(asyncio.Protocol):
     """A client's connection and the one to the server that answers it."""
 
     def __init__(self, proxy: Proxy) -> None:
+        self.qualifies = False
+        """Whether it has sent what must come before the reply to lose."""
         self._proxy = proxy
         self._pending = b""
         self._loses_reply = False
@@ -110,7 +122,7 @@ class _Pair(asyncio.Protocol):
             self._server.write(self._pending)
 
     def data_received(self, data: bytes) -> None:
-        self._loses_reply = self._loses_reply or self._proxy.loses(data)
+        self._loses_reply = self._loses_reply or self._proxy.loses(self, data)
         if self._server is None:
             self._pending += data
         else:

@@ -94,6 +94,8 @@ class Database:
         async with _unavailable_when_down(), self._pool.connection() as connection:
             try:
                 return await steps(connection)
+            except _ROLLED_BACK as err:
+                raise Unavailable("The record is contended; try again.") from err
             finally:
                 if connection.broken:
                     await self._pool.check()

@@ -26,19 +26,31 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Ends a call with the code and the details of the error that it raised."""
 
+    def __init__(self) -> None:
+        self._handlers: dict[str, Any] = {}
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith("/refrain."):
-            return handler
-        if handler.unary_stream:
-            return _like(handler, grpc.unary_stream_rpc_method_handler, _stream)
-        if handler.stream_unary:
-            return _like(handler, grpc.stream_unary_rpc_method_handler, _unary)
-        return _like(handler, grpc.unary_unary_rpc_method_handler, _unary)
+        method = handler_call_details.method
+        if not method.startswith("/refrain."):
+            return await continuation(handler_call_details)
+        if method not in self._handlers:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            self._handlers[method] = _wrap(handler)
+        return self._handlers[method]
+
+
+def _wrap(handler: Any) -> Any:
+    if handler.unary_stream:
+        return _like(handler, grpc.unary_stream_rpc_method_handler, _stream)
+    if handler.stream_unary:
+        return _like(handler, grpc.stream_unary_rpc_method_handler, _unary)
+    return _like(handler, grpc.unary_unary_rpc_method_handler, _unary)
 
 
 def _like(handler: Any, make: Any, wrap: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from typing import TYPE_CHECKING, TypeVar
@@ -51,8 +50,7 @@ class Jobs:
     async def create(self, request: CreateJobRequest, owner: str) -> Job:
         """Raises InvalidRequest, RequestIdTaken."""
         upload = await self._uploads.find(owner, request.audio_uri)
-        # Half a million characters of lyrics take a third of a second to read.
-        new = await asyncio.to_thread(check_request, request, owner, upload)
+        new = check_request(request, owner, upload)
         return await self._commit(self._to.jobs.create_job(new))
 
     async def get(self, job_id: str, owner: str) -> Job:

@@ -14,7 +14,6 @@ from refrain.job import Status
 from refrain.store import Database, migrate
 from refrain.store.transaction import lock_job
 from tests.eventually import eventually
-from tests.proxy import Proxy
 from tests.refrain.record import Record
 
 if TYPE_CHECKING:
@@ -24,12 +23,7 @@ if TYPE_CHECKING:
 
     from refrain.guardian import Guardian
     from refrain.store.database import Connection
-
-
-@pytest.fixture
-async def proxy(postgres: EmbeddedPostgres) -> AsyncIterator[Proxy]:
-    async with Proxy(postgres.port) as proxy:
-        yield proxy
+    from tests.proxy import Proxy
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from refrain.artifacts import ArtifactStore
 from refrain.bus import Bus
-from refrain.job import Kind, Outcome, Slot, Task
-from refrain.store import Database, TaskStore, WorkerStore
+from refrain.job import Job, Kind, Outcome, Slot, Task
+from refrain.store import Change, Database, TaskStore, WorkerStore
 from refrain.timing import Timing
 from refrain.worker import Worker
 from tests.eventually import eventually
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
+NO_NATS = "nats://127.0.0.1:9"
 HOUR = timedelta(hours=1)
 AT_ONCE = timedelta(0)
 
@@ -91,6 +92,20 @@ class Workshop:
                 await eventually(lambda: bus.connected)
             yield bus
 
+    async def ring(self, job: Job) -> None:
+        """Tells an idle worker of the job's plan."""
+        async with self.bus() as bus:
+            await bus.announce([Change(job=job, queued=(Kind.PLAN,))])
+
+    async def ring_until_started(self, hand: Hand, job: Job) -> None:
+        """Rings until a worker has heard: its subscription may be on its way."""
+
+        async def started() -> bool:
+            await self.ring(job)
+            return any(task.job_id == job.job_id for task in hand.started)
+
+        await eventually(started)
+
     @asynccontextmanager
     async def worker(
         self,
@@ -100,14 +115,19 @@ class Workshop:
         slots: Mapping[Slot, int] | None = None,
         kinds: tuple[Kind, ...] = tuple(Kind),
         url: str = "",
+        lease_url: str = "",
         nats_url: str = "",
     ) -> AsyncGenerator[Shift]:
-        """A worker that ends with the block, its tasks handed back."""
+        """A worker that ends with the block, its tasks handed back.
+
+        `url` and `lease_url` are other ways to the record, for all and for the
+        heartbeat alone.
+        """
         url = url or self._url
         shutdown = asyncio.Event()
         async with (
             Database(url, timeout=1) as database,
-            Database(url, timeout=1, pool_size=1) as lease,
+            Database(lease_url or url, timeout=1, pool_size=1) as lease,
             self.bus(nats_url) as bus,
             asyncio.TaskGroup() as group,
         ):
