@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 
-from refrain.embedded import EmbeddedNats, EmbeddedPostgres, tail
-from refrain.guardian import Guardian, Stage
-from refrain.ports import free_port
+from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres, tail
+from refrain.local.guardian import Guardian, Stage
+from refrain.local.ports import free_port
 from refrain.store import migrate
 from refrain.v1.job_service_pb2_grpc import JobServiceStub
 

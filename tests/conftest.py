@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
-from refrain.embedded import EmbeddedNats, EmbeddedPostgres
-from refrain.guardian import Guardian
+from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
+from refrain.local.guardian import Guardian
 from refrain.store import Database, migrate
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(
-    guardian: Guardian, open_folder: Path
-) -> Iterator[EmbeddedPostgres]:
+def postgres(guardian: Guardian, open_folder: Path) -> Iterator[EmbeddedPostgres]:
     settings = {**FAST, "max_connections": "200"}
     folder = open_folder / "postgres"
     with EmbeddedPostgres(folder, guardian, settings=settings) as postgres:
@@ -48,9 +46,7 @@ def postgres(
 
 
 @pytest.fixture(scope="session")
-def nats_server(
-    guardian: Guardian, open_folder: Path
-) -> Iterator[EmbeddedNats]:
+def nats_server(guardian: Guardian, open_folder: Path) -> Iterator[EmbeddedNats]:
     with EmbeddedNats(open_folder / "nats", guardian) as nats:
         yield nats
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from refrain.ports import is_free
+from refrain.local.ports import is_free
 from tests.system.system import System
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from refrain.embedded import EmbeddedNats
+    from refrain.local.embedded import EmbeddedNats
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -185,9 +185,7 @@ class JobStore:
         return rows[0]["named"]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return await self._database.execute(
-            partial(read_all, name=name, params=params)
-        )
+        return await self._database.execute(partial(read_all, name=name, params=params))
 
 
 async def _create_job(connection: Connection, *, new: NewJob) -> Change:

@@ -91,9 +91,7 @@ class WorkerStore:
         return [(row["job_id"], row["owner"]) for row in rows]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return await self._database.execute(
-            partial(read_all, name=name, params=params)
-        )
+        return await self._database.execute(partial(read_all, name=name, params=params))
 
 
 def _held(worker_id: UUID, held: Collection[Attempt]) -> dict[str, Any]:

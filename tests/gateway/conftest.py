@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from refrain.job import Job, VideoMade
-from refrain.ports import free_port
+from refrain.local.ports import free_port
 from refrain.service import Connections, Service
 from refrain.settings import Settings
 from refrain.timing import TIMING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from refrain.embedded import EmbeddedNats
+    from refrain.local.embedded import EmbeddedNats
     from refrain.store import Database
 
 OWNER = "local"

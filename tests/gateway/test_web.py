@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from refrain.embedded import EmbeddedPostgres
+    from refrain.local.embedded import EmbeddedPostgres
     from tests.gateway.conftest import Gateway
     from tests.refrain.record import Record
 

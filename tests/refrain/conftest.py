@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from refrain.embedded import EmbeddedNats, EmbeddedPostgres
+    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
     from refrain.store import Database
 
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 
 from refrain.bus import STOPS_PER_EVENT, Bus
-from refrain.embedded import EmbeddedNats
 from refrain.job import Job, Kind
-from refrain.ports import free_port
+from refrain.local.embedded import EmbeddedNats
+from refrain.local.ports import free_port
 from refrain.store import Change
 from refrain.v1.stop_event_pb2 import StopEvent
 from tests.eventually import eventually
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
-    from refrain.guardian import Guardian
+    from refrain.local.guardian import Guardian
     from tests.refrain.record import Record
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from refrain.cancellation import CancelScope
 from refrain.errors import TaskError
-from refrain.guardian import runs
 from refrain.job import AbortReason
+from refrain.local.guardian import runs
 from refrain.media import MediaPool
 from tests.eventually import eventually
 

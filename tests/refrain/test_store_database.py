@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from refrain.embedded import EmbeddedPostgres
 from refrain.errors import Unavailable
 from refrain.job import Status
+from refrain.local.embedded import EmbeddedPostgres
 from refrain.store import Database, migrate
 from refrain.store.transaction import lock_job
 from tests.eventually import eventually
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from refrain.guardian import Guardian
+    from refrain.local.guardian import Guardian
     from refrain.store.database import Connection
     from tests.proxy import Proxy
 

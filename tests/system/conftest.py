@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from refrain.embedded import EmbeddedNats
+    from refrain.local.embedded import EmbeddedNats
 
 
 @pytest.fixture

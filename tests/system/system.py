@@ -17,7 +17,7 @@ import psutil
 import psycopg
 from psycopg.rows import dict_row
 
-from refrain.ports import free_port
+from refrain.local.ports import free_port
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_service_pb2_grpc import JobServiceStub

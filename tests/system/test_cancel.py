@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from refrain.embedded import EmbeddedNats
+    from refrain.local.embedded import EmbeddedNats
 
     Reach = Callable[[System], Awaitable[job_pb2.Job]]
 

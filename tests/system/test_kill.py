@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from refrain.embedded import EmbeddedNats
+from refrain.local.embedded import EmbeddedNats
 from refrain.v1 import job_pb2
 from tests.eventually import eventually
 from tests.system.system import SHORT_LEASE, System, task_started
@@ -15,7 +15,7 @@ from tests.system.system import SHORT_LEASE, System, task_started
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from refrain.guardian import Guardian
+    from refrain.local.guardian import Guardian
 
 SONG = {"width": 640, "height": 360, "frame_rate": 24, "seconds": 25}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import imageio_ffmpeg
 import pytest
 
-from refrain.client import Client
+from refrain.cli.client import Client
 from refrain.lyrics import parse_lyrics, timed_lines
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1

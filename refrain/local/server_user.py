@@ -14,7 +14,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refrain.guardian import StartError
+from refrain.local.guardian import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

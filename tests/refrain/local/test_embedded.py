@@ -19,21 +19,21 @@ import psutil
 import psycopg
 import pytest
 
-from refrain.embedded import EmbeddedNats, EmbeddedPostgres
-from refrain.guardian import Guardian, StartError
+from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
+from refrain.local.guardian import Guardian, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 OWNER = """
 import sys
 from pathlib import Path
-from refrain import server_user
-from refrain.embedded import EmbeddedNats, EmbeddedPostgres
-from refrain.guardian import Guardian
+from refrain.local import server_user
+from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
+from refrain.local.guardian import Guardian
 
 folder = Path(sys.argv[1])
 server_user.STATE = Path(sys.argv[2])

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from refrain import VERSION, commands
-from refrain.client import Client, explain
-from refrain.commands import CommandError
-from refrain.guardian import StartError, runs
-from refrain.home import Home
-from refrain.terminal import Terminal, complain
+from refrain import VERSION
+from refrain.cli import commands
+from refrain.cli.client import Client, explain
+from refrain.cli.commands import CommandError
+from refrain.cli.terminal import Terminal, complain
+from refrain.local.guardian import StartError, runs
+from refrain.local.home import Home
 from refrain.v1.job_pb2 import Job
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def _home(environment: Mapping[str, str] = os.environ) -> Path:
 
 def _up(_: Namespace) -> int:
     # Only here, as clients need none of what servers do.
-    from refrain.local import up
+    from refrain.local.system import up
     from refrain.store import migrate
 
     return asyncio.run(up(_home(), migrate=migrate, say=Terminal().say))
 
 
 def _demo(_: Namespace) -> int:
-    from refrain.demo import demo
+    from refrain.cli.demo import demo
 
     return asyncio.run(demo(_home() / "demo", Terminal()))
 

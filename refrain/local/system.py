@@ -17,10 +17,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from refrain.embedded import EmbeddedNats, EmbeddedPostgres, tail
-from refrain.guardian import Guardian, Program, Stage, StartError
-from refrain.home import Home
-from refrain.ports import asked_port
+from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres, tail
+from refrain.local.guardian import Guardian, Program, Stage, StartError
+from refrain.local.home import Home
+from refrain.local.ports import asked_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from refrain.client import Client, explain
-from refrain.commands import CommandError, slug
-from refrain.local import LocalSystem
+from refrain.cli.client import Client, explain
+from refrain.cli.commands import CommandError, slug
+from refrain.cli.progress import view
+from refrain.cli.receipt import receipt, status
+from refrain.local.system import LocalSystem
 from refrain.lyrics import parse_lyrics
-from refrain.progress import view
-from refrain.receipt import receipt, status
 from refrain.store import migrate
 from refrain.v1.job_pb2 import Job, JobEvent
 from refrain.v1.job_service_pb2 import CreateJobRequest
@@ -29,9 +29,9 @@ from refrain.v1.job_service_pb2 import CreateJobRequest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from refrain.terminal import Terminal
+    from refrain.cli.terminal import Terminal
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 SHORT, LONG = "twinkle", "greensleeves"
 REASON = "the demo has seen enough"
 KEPT = 3

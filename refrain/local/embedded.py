@@ -19,9 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refrain.guardian import Guardian, Program, Stage, StartError
-from refrain.ports import free_port
-from refrain.server_user import enterable_folder, postgres_binaries, server_user
+from refrain.local.guardian import Guardian, Program, Stage, StartError
+from refrain.local.ports import free_port
+from refrain.local.server_user import enterable_folder, postgres_binaries, server_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,14 +17,14 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from refrain.cli import main
-from refrain.home import Home
-from refrain.ports import free_port
+from refrain.cli.__main__ import main
+from refrain.local.home import Home
+from refrain.local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LONG_SONG = ROOT / "samples/greensleeves.lrc"
 SMALL = ("--size", "320x180")
 SHORT_SONG = "[ti:A Short Song]\n[ar:Nobody]\n[00:00.50]One line\n[00:02.00]Two lines\n"

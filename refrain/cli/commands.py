@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import grpc.aio
 from google.protobuf.duration_pb2 import Duration
 
-from refrain.client import FINISHED, explain
+from refrain.cli.client import FINISHED, explain
+from refrain.cli.progress import JsonLines, view
+from refrain.cli.receipt import clock, facts, receipt, status
+from refrain.cli.terminal import complain
 from refrain.lyrics import LyricsError, parse_lyrics
-from refrain.progress import JsonLines, view
-from refrain.receipt import clock, facts, receipt, status
-from refrain.terminal import complain
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Job, JobEvent, Segment, Task
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import timedelta
 
-    from refrain.client import Client
-    from refrain.terminal import Terminal
+    from refrain.cli.client import Client
+    from refrain.cli.terminal import Terminal
 
 
 class CommandError(Exception):

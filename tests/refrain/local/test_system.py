@@ -18,15 +18,15 @@ import psutil
 import psycopg
 import pytest
 
-from refrain.guardian import StartError
-from refrain.home import Home
-from refrain.local import GRPC_PORT, LocalSystem
-from refrain.ports import free_port, is_free
+from refrain.local.guardian import StartError
+from refrain.local.home import Home
+from refrain.local.ports import free_port, is_free
+from refrain.local.system import GRPC_PORT, LocalSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 STAND_IN = """
 import os, signal, socket, sys, threading
@@ -56,7 +56,7 @@ ANY_PORTS = {"REFRAIN_GRPC_PORT": "0", "REFRAIN_HTTP_PORT": "0"}
 UP = """
 import asyncio, json, sys
 from pathlib import Path
-from refrain.local import up
+from refrain.local.system import up
 
 async def migrate(database_url):
     print("migrate", database_url, flush=True)

@@ -6,7 +6,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING
 
-from refrain.guardian import StartError
+from refrain.local.guardian import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID
 from rich.text import Text
 
-from refrain.receipt import status
-from refrain.terminal import printable
+from refrain.cli.receipt import status
+from refrain.cli.terminal import printable
 from refrain.v1.job_pb2 import JobEvent, Task
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Task as Row
 
-    from refrain.terminal import Terminal
+    from refrain.cli.terminal import Terminal
     from refrain.v1.job_pb2 import Job
 
 TITLE_WIDTH = 28

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from refrain.guardian import StartError, runs
+from refrain.local.guardian import StartError, runs
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -1,0 +1,1 @@
+"""The command line: refrain up, create, watch, cancel, list, show, download."""

@@ -1,0 +1,1 @@
+"""One machine: PostgreSQL, nats-server and the three services, from wheels."""
