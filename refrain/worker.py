@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
-import socket
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
-from uuid import UUID
 
 from google.rpc import code_pb2
 
 from refrain.cancellation import CancelScope
 from refrain.errors import CallRefused, OutcomeRefused, TaskError, Unavailable
-from refrain.fence import Fence, boottime, end_process
+from refrain.fence import end_process
 from refrain.job import (
     Aborted,
     AbortReason,
@@ -33,10 +30,11 @@ from refrain.job import (
     Task,
     VideoMade,
 )
+from refrain.lease import Lease
 from refrain.stops import StopMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from refrain.artifacts import ArtifactStore
     from refrain.bus import Bell, Bus
@@ -82,7 +80,6 @@ class Worker:
         slots: Mapping[Slot, int],
         timing: Timing,
     ) -> None:
-        self._service = service
         self._tasks = tasks
         self._workers = workers
         self._artifacts = artifacts
@@ -90,47 +87,55 @@ class Worker:
         self._handlers = handlers
         self._slots = slots
         self._timing = timing
-        self._worker_id = UUID(int=0)
+        self._lease = Lease(service, workers, timing, self)
         self._held: dict[Attempt, _Held] = {}
         self._stops = StopMemory(timing.stop_memory)
-        self._fence = Fence(timing, lambda: bool(self._held))
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
-        self._shutdown = asyncio.Event()
         self._bells: list[Bell] = []
 
     async def run(self, shutdown: asyncio.Event) -> None:
         """Works until `shutdown` is set, then drains, hands back and returns."""
-        self._shutdown = shutdown
-        await self._register()
-        self._fence.open()
+        await self._lease.take(shutdown)
         await self._bus.on_stop(self._hear_stop)
         self._bells = [
             await self._bus.on_work(kind, self._wake.set) for kind in self._handlers
         ]
         self._bus.on_reconnect(self._wake.set)
-        try:
-            async with asyncio.TaskGroup() as group:
-                loops = [
-                    group.create_task(self._beat_forever()),
-                    group.create_task(self._hand_back_forever()),
-                    group.create_task(self._watch_fence()),
-                    group.create_task(self._claim_forever(group)),
-                ]
-                await shutdown.wait()
-                await self._drain()
-                for loop in loops:
-                    loop.cancel()
-        finally:
-            self._fence.close()
-        try:
+        async with asyncio.TaskGroup() as group:
+            loops = [
+                group.create_task(self._lease.keep()),
+                group.create_task(self._lease.watch()),
+                group.create_task(self._hand_back_forever()),
+                group.create_task(self._claim_forever(group)),
+            ]
+            await shutdown.wait()
+            await self._drain()
+            for loop in loops:
+                loop.cancel()
+        with contextlib.suppress(Unavailable):
             await self._hand_back_unheld()
-            await self._workers.retire_worker(self._worker_id)
-        except Unavailable as err:
-            log.warning("the lease is left to lapse: %s", err)
+        await self._lease.give_up()
+
+    # What the lease asks of its holder
+
+    def held(self) -> Collection[Attempt]:
+        return self._held.keys()
+
+    def abort(self, attempt: Attempt, reason: AbortReason) -> None:
+        if attempt in self._held:
+            self._abort(self._held[attempt], reason)
+
+    async def let_go(self) -> None:
+        # A claim whose answer is on its way is then held, and aborted too.
+        async with self._claiming:
+            await self._abort_all(AbortReason.LEASE_LOST)
+
+    def look(self) -> None:
+        self._wake.set()
 
     # Claiming
 
@@ -165,9 +170,9 @@ class Worker:
             if not slots:
                 return False
             claimed = await self._tasks.claim_task(
-                self._worker_id, self._handlers.keys(), slots
+                self._lease.worker_id, self._handlers.keys(), slots
             )
-            if claimed is None or not self._fence.stands:
+            if claimed is None or not self._lease.stands:
                 return False
             change, task = claimed
             held = _Held(task)
@@ -183,7 +188,7 @@ class Worker:
         return True
 
     def _free_slots(self) -> list[Slot]:
-        if self._draining or not self._fence.stands:
+        if self._draining or not self._lease.stands:
             return []
         used = [held.task.slot for held in self._held.values()]
         return [slot for slot, n in self._slots.items() if used.count(slot) < n]
@@ -225,7 +230,7 @@ class Worker:
 
     async def _settle(self, task: Task, outcome: Outcome) -> None:
         """Tries until the record has it, or says that the task is not ours."""
-        actor = f"worker:{self._worker_id}"
+        actor = f"worker:{self._lease.worker_id}"
         while True:
             try:
                 change = await self._tasks.settle_task(task, outcome, actor)
@@ -296,45 +301,6 @@ class Worker:
                 await self._idle.wait()
         await self._abort_all(AbortReason.SHUTDOWN)
 
-    # The lease
-
-    async def _register(self) -> None:
-        while not self._shutdown.is_set():
-            sent_at = boottime()
-            try:
-                self._worker_id = await self._workers.register_worker(
-                    self._service, socket.gethostname(), os.getpid(), self._timing.lease
-                )
-            except Unavailable as err:
-                log.warning("not registered yet: %s", err)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._shutdown.wait(), 0.5)
-                continue
-            self._fence.renewed(sent_at)
-            log.info("registered as worker %s", self._worker_id)
-            return
-
-    async def _beat_forever(self) -> None:
-        interval = self._timing.heartbeat.total_seconds()
-        while True:
-            try:
-                await self._beat()
-            except Unavailable as err:
-                log.warning("no heartbeat: %s", err)
-            await asyncio.sleep(interval)
-
-    async def _beat(self) -> None:
-        sent_at = boottime()
-        if not await self._workers.renew_worker(self._worker_id, self._timing.lease):
-            await self._begin_again()
-            return
-        self._fence.renewed(sent_at)
-        stops = await self._workers.list_stops(self._worker_id, list(self._held))
-        for attempt, reason in stops.items():
-            if attempt in self._held:
-                self._abort(self._held[attempt], reason)
-        self._wake.set()
-
     async def _hand_back_forever(self) -> None:
         """Apart from the heartbeat, which must not wait for the locks of jobs."""
         while True:
@@ -353,25 +319,10 @@ class Worker:
             return
         async with self._claiming:
             unheld = await self._workers.list_unheld_tasks(
-                self._worker_id, list(self._held)
+                self._lease.worker_id, list(self._held)
             )
         for task in unheld:
             await self._settle(task, Aborted())
-
-    async def _begin_again(self) -> None:
-        """Others hold this worker for dead: it ends what it runs, and is another."""
-        log.warning("worker %s was held for dead", self._worker_id)
-        async with self._claiming:
-            await self._abort_all(AbortReason.LEASE_LOST)
-            await self._register()
-        self._wake.set()
-
-    async def _watch_fence(self) -> None:
-        while True:
-            await asyncio.sleep(0.1)
-            if not self._fence.stands:
-                for held in self._held.values():
-                    self._abort(held, AbortReason.LEASE_LOST)
 
 
 def _attempt(task: Task) -> Attempt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -23,6 +24,12 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPLATE = "refrain_template"
 
 
+class Postgres(EmbeddedPostgres):
+    """Ends at once: a last checkpoint would write out a database for every test."""
+
+    stop_signal = signal.SIGQUIT
+
+
 @pytest.fixture(scope="session")
 def guardian() -> Iterator[Guardian]:
     with Guardian() as guardian:
@@ -41,7 +48,7 @@ def open_folder() -> Iterator[Path]:
 def postgres(guardian: Guardian, open_folder: Path) -> Iterator[EmbeddedPostgres]:
     settings = {**FAST, "max_connections": "200"}
     folder = open_folder / "postgres"
-    with EmbeddedPostgres(folder, guardian, settings=settings) as postgres:
+    with Postgres(folder, guardian, settings=settings) as postgres:
         yield postgres
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 import psycopg
-from psycopg.rows import dict_row
 
 from refrain.job import (
     ClipMade,
@@ -37,6 +36,8 @@ from tests.eventually import eventually
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
     from uuid import UUID
+
+    from refrain.store.database import Connection
 
 LEASE = timedelta(seconds=10)
 FAILED = Failed(error={"code": 13, "message": "no such voice"}, retryable=False)
@@ -105,8 +106,12 @@ def outcome_of(task: Task, segments: int = 2) -> Outcome:
 class Record:
     """The stores over one database, and raw SQL beside them."""
 
-    def __init__(self, database: Database, url: str) -> None:
+    def __init__(
+        self, database: Database, url: str, own: Database | None = None
+    ) -> None:
+        """`own` is another way to the record, for what is not the product's."""
         self.url = url
+        self._own = own or database
         self.jobs = JobStore(database)
         self.tasks = TaskStore(database)
         self.workers = WorkerStore(database)
@@ -124,10 +129,14 @@ class Record:
         await self.workers.retire_worker(worker_id)
 
     async def claim(self, worker_id: UUID, *kinds: Kind) -> Task:
-        """The next task, RUNNING; there must be one."""
-        claimed = await self.tasks.claim_task(worker_id, kinds or tuple(Kind), Slot)
-        assert claimed is not None
-        return claimed[1]
+        """The next task, RUNNING; there must be one, though its job may be locked."""
+
+        async def claimed() -> tuple[Change, Task] | None:
+            return await self.tasks.claim_task(worker_id, kinds or tuple(Kind), Slot)
+
+        found = await eventually(claimed)
+        assert found is not None
+        return found[1]
 
     async def claims(self, worker_id: UUID) -> bool:
         """Whether there is anything to claim; claims it if so."""
@@ -188,11 +197,12 @@ class Record:
 
     async def read(self, statement: LiteralString, *params: Any) -> list[Any]:
         """Runs any statement; returns its rows as dicts."""
-        async with await psycopg.AsyncConnection[dict[str, Any]].connect(
-            self.url, autocommit=True, row_factory=dict_row
-        ) as connection:
+
+        async def run(connection: Connection) -> list[Any]:
             cursor = await connection.execute(statement, params)
             return await cursor.fetchall() if cursor.description else []
+
+        return await self._own.execute(run)
 
     @asynccontextmanager
     async def holding(

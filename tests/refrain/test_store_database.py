@@ -27,23 +27,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def far_record(proxy: Proxy, database_url: str) -> AsyncIterator[Record]:
+async def far_record(
+    proxy: Proxy, database: Database, database_url: str
+) -> AsyncIterator[Record]:
     """The record as seen through the proxy."""
     url = proxy.before(database_url)
-    async with Database(url, timeout=1) as database:
-        yield Record(database, database_url)
+    async with Database(url, timeout=1) as far:
+        yield Record(far, database_url, own=database)
 
 
 class Locks:
-    """A transaction that locks two jobs and lets another step in between."""
+    """Locks two jobs, one and then the other, and deadlocks at its first attempt."""
 
     def __init__(self, one: UUID, other: UUID, meet: asyncio.Barrier) -> None:
         self._job_ids = (one, other)
         self._meet = meet
         self.attempts = 0
+        self.rival_is_done = asyncio.Event()
 
     async def __call__(self, connection: Connection) -> None:
         self.attempts += 1
+        if self.attempts > 1:
+            await self.rival_is_done.wait()
         one, other = self._job_ids
         await lock_job(connection, one)
         if self.attempts == 1:
@@ -57,7 +62,12 @@ async def test_a_deadlocked_transaction_is_repeated_once_whole(
     one, other = (await record.create()).job_id, (await record.create()).job_id
     meet = asyncio.Barrier(2)
     both = Locks(one, other, meet), Locks(other, one, meet)
-    await asyncio.gather(*map(database.transact, both))
+
+    async def transact(locks: Locks, rival: Locks) -> None:
+        await database.transact(locks)
+        rival.rival_is_done.set()
+
+    await asyncio.gather(transact(*both), transact(*both[::-1]))
     assert sorted(locks.attempts for locks in both) == [1, 2]
 
 

@@ -136,17 +136,20 @@ async def test_a_worker_held_for_dead_aborts_what_it_holds_and_is_another(
 
 
 async def test_a_worker_whose_task_was_rescued_aborts_it_and_writes_nothing(
-    record: Record, workshop: Workshop
+    record: Record, workshop: Workshop, proxy: Proxy
 ) -> None:
     job, hand = await record.create(), Hand()
-    slow = replace(POLLS, heartbeat=timedelta(seconds=0.5))
-    async with workshop.worker(hand, timing=slow):
+    unfenced = replace(POLLS, fence_abort=HOUR, fence_end=HOUR)
+    url = proxy.before(record.url)
+    async with workshop.worker(hand, timing=unfenced, lease_url=url):
         await eventually(lambda: hand.started)
         (old,) = await alive(record)
+        proxy.cut()
         await record.die(old)
         ((rescued, _),) = await record.tasks.rescue_tasks(job.job_id, "sweep")
         assert rescued == hand.started[0]
         rival = await record.claim(await record.register())
+        proxy.mend()
         await eventually(lambda: hand.aborted)
         await eventually(lambda: other_than(record, old, rival.worker_id))
         assert await record.task(job, Kind.PLAN) == rival

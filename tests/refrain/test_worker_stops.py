@@ -98,11 +98,8 @@ async def test_a_stop_is_remembered_for_a_task_claimed_before_it_and_opened_late
     async with workshop.bus() as bus, workshop.worker(hand, timing=NEVER_POLLS):
         await workshop.ring_until_started(hand, await record.create())
         job = await record.create()
-        stopped = replace(
-            job,
-            cancel_requested_at=job.created_at,
-            event_sequence=job.event_sequence + 2,
-        )
+        sequence = job.event_sequence + 2
+        stopped = replace(job, cancelled=True, event_sequence=sequence)
         await bus.announce([Change(job=stopped, stops=True, queued=(Kind.PLAN,))])
         await eventually(lambda: hand.started[-1].job_id == job.job_id)
     assert [task.attempt for task in hand.started if task.job_id == job.job_id] == [2]

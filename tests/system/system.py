@@ -203,6 +203,16 @@ class System:
             }
         return set()
 
+    def is_idle(self, pid: int) -> bool:
+        """True if the media process is gone, or waits for its next call."""
+        try:
+            process = psutil.Process(pid)
+            before = sum(process.cpu_times()[:2])
+            asleep = process.status() == psutil.STATUS_SLEEPING
+            return asleep and sum(process.cpu_times()[:2]) == before
+        except psutil.NoSuchProcess:
+            return True
+
     def files_in_the_making(self) -> list[Path]:
         """What an attempt left behind in the scratch folders."""
         return [path for path in self.scratch.rglob("*") if path.is_file()]

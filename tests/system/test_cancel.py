@@ -49,7 +49,7 @@ async def reach_clip(system: System) -> job_pb2.Job:
 
 
 async def reach_second_segment(system: System) -> job_pb2.Job:
-    job = await system.create(width=1280, height=720, frame_rate=60, seconds=11)
+    job = await system.create(width=960, height=540, frame_rate=60, seconds=11)
     await system.until(
         job.job_id,
         lambda event: (
@@ -203,7 +203,9 @@ async def _cancel_and_check(
     (media,) = system.children(worker)
     await system.cancel(job.job_id)
     await system.until(job.job_id, lambda event: event.job.status == CANCELLED)
-    await eventually(lambda: not psutil.pid_exists(media))
+    # One that was frozen before it got its call need not have been killed.
+    system.signal_media({media}, signal.SIGCONT)
+    await eventually(lambda: system.is_idle(media))
     await assert_nothing_runs(system, job.job_id)
     receipt = (await system.job(job.job_id)).cancellation
     assert receipt.tasks_aborted == 1
