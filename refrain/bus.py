@@ -124,6 +124,12 @@ class Bus:
 
     async def _connect(self) -> None:
         """Connects, however long that takes; the client reconnects by itself."""
+        try:
+            await self._connect_once()
+        except nats.errors.Error:
+            log.exception("no doorbells: NATS refuses us")
+
+    async def _connect_once(self) -> None:
         await self._client.connect(
             self._url,
             name=self._name,

@@ -131,6 +131,11 @@ class StopMode(StrEnum):
     LEASE_EXPIRED = "lease_expired"
 
 
+ABORTED_MODES = frozenset(
+    {StopMode.ABORTED, StopMode.KILLED_AFTER_GRACE, StopMode.LEASE_EXPIRED}
+)
+
+
 class AbortReason(StrEnum):
     """Why a worker aborts what it runs."""
 
@@ -144,6 +149,7 @@ class AbortReason(StrEnum):
 class EventKind(StrEnum):
     CREATED = "created"
     TASK_STARTED = "task_started"
+    STAGE_ENTERED = "stage_entered"
     TASK_COMPLETED = "task_completed"
     TASK_ABORTED = "task_aborted"
     TASK_RETRIED = "task_retried"

@@ -96,9 +96,18 @@ class Database:
                 return await steps(connection)
             except _ROLLED_BACK as err:
                 raise Unavailable("The record is contended; try again.") from err
-            finally:
+            except psycopg.OperationalError as err:
                 if connection.broken:
-                    await self._pool.check()
+                    raise _BrokenConnection(str(err)) from err
+                raise
+
+    async def read(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
+        """Executes steps that may be done twice: one broken connection is no error."""
+        try:
+            return await self.execute(steps)
+        except _BrokenConnection:
+            await self._pool.check()
+            return await self.execute(steps)
 
     async def _attempt(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
         committing = False
@@ -115,7 +124,7 @@ class Database:
 
 
 class _BrokenConnection(Unavailable):
-    """The connection broke before COMMIT was sent: nothing happened."""
+    """The connection broke; in a transaction, before COMMIT was sent."""
 
 
 @asynccontextmanager

@@ -95,9 +95,7 @@ class JobStore:
 
     async def get_job(self, job_id: UUID, owner: str) -> Job:
         """Raises JobNotFound, also for another owner's job."""
-        return await self._database.execute(
-            partial(_get_job, job_id=job_id, owner=owner)
-        )
+        return await self._database.read(partial(_get_job, job_id=job_id, owner=owner))
 
     async def list_jobs(
         self, owner: str, jobs: JobFilter, *, before: UUID | None, page_size: int
@@ -170,9 +168,7 @@ class JobStore:
             "duration": upload.duration,
             "size_bytes": upload.size_bytes,
         }
-        await self._database.execute(
-            partial(write, name="insert_upload", params=params)
-        )
+        await self._database.read(partial(write, name="insert_upload", params=params))
 
     async def get_upload(self, owner: str, sha256: str) -> Upload | None:
         """Returns what the owner uploaded under this digest, if anything."""
@@ -185,7 +181,7 @@ class JobStore:
         return rows[0]["named"]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return await self._database.execute(partial(read_all, name=name, params=params))
+        return await self._database.read(partial(read_all, name=name, params=params))
 
 
 async def _create_job(connection: Connection, *, new: NewJob) -> Change:

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from refrain.errors import CallRefused, OutcomeRefused
 from refrain.job import (
+    ABORTED_MODES,
     ClipMade,
     Ending,
     EventKind,
@@ -70,7 +71,7 @@ class TaskStore:
 
     async def begin_provider_call(
         self, task: Task, *, provider: str, purpose: str
-    ) -> Change:
+    ) -> None:
         """Records a call before it is sent.
 
         Raises CallRefused, and the call is not to be sent, unless this attempt
@@ -107,7 +108,7 @@ class TaskStore:
 
     async def get_request(self, job_id: UUID) -> CreateJobRequest:
         """Returns what the job is made from, its defaults filled in."""
-        row = await self._database.execute(
+        row = await self._database.read(
             partial(read_one, name="get_request", params={"job_id": job_id})
         )
         if row is None:
@@ -117,7 +118,7 @@ class TaskStore:
     async def get_segment(self, task: Task) -> SegmentRow:
         """Returns the segment that the task is to make."""
         params = {"job_id": task.job_id, "position": task.position}
-        row = await self._database.execute(
+        row = await self._database.read(
             partial(read_one, name="get_segment", params=params)
         )
         if row is None:
@@ -127,14 +128,14 @@ class TaskStore:
     async def names_artifact(self, job_id: UUID, uri: str) -> bool:
         """True if the job or one of its segments names the artifact."""
         params = {"job_id": job_id, "uri": uri}
-        row = await self._database.execute(
+        row = await self._database.read(
             partial(read_one, name="names_artifact", params=params)
         )
         return row is not None and row["named"]
 
     async def list_segments(self, job_id: UUID) -> list[SegmentRow]:
         """Returns the segments in the order of the song."""
-        rows = await self._database.execute(
+        rows = await self._database.read(
             partial(read_all, name="list_segments", params={"job_id": job_id})
         )
         return [segment_from(row) for row in rows]
@@ -159,14 +160,15 @@ async def _claim_task(
 
 async def _begin_provider_call(
     connection: Connection, *, task: Task, provider: str, purpose: str
-) -> Change:
+) -> None:
     job = await lock_job(connection, task.job_id)
     call = {**_attempt(task), "provider": provider, "purpose": purpose}
     if job is None or not await write(connection, "begin_provider_call", call):
         raise CallRefused
     if purpose == "storyboard":
         await write(connection, "enter_storyboard", {"job_id": task.job_id})
-    return Change(job=job)
+        actor = f"worker:{task.worker_id}"
+        await record(connection, job.job_id, EventKind.STAGE_ENTERED, actor, task=task)
 
 
 async def _settle_task(
@@ -232,10 +234,8 @@ async def _write_result(
         {
             **job_id,
             "segments_completed": int(completed and isinstance(outcome, ClipMade)),
-            "aborted": int(end.status is TaskStatus.CANCELLED),
-            "finished_anyway": int(
-                completed and end.stop_mode is StopMode.FINISHED_ANYWAY
-            ),
+            "aborted": int(end.stop_mode in ABORTED_MODES),
+            "finished_anyway": int(end.stop_mode is StopMode.FINISHED_ANYWAY),
         },
     )
     if end.status is TaskStatus.QUEUED:

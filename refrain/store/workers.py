@@ -37,7 +37,7 @@ class WorkerStore:
     async def renew_worker(self, worker_id: UUID, lease: timedelta) -> bool:
         """Extends the lease to one from now; False once the worker is dead."""
         params = {"worker_id": worker_id, "lease": lease}
-        row = await self._database.execute(
+        row = await self._database.read(
             partial(read_one, name="renew_worker", params=params)
         )
         return row is not None
@@ -45,9 +45,7 @@ class WorkerStore:
     async def retire_worker(self, worker_id: UUID) -> None:
         """Marks a worker dead that has handed all its tasks back."""
         params = {"worker_id": worker_id}
-        await self._database.execute(
-            partial(write, name="retire_worker", params=params)
-        )
+        await self._database.read(partial(write, name="retire_worker", params=params))
 
     async def list_stops(
         self, worker_id: UUID, held: Collection[Attempt]
@@ -91,7 +89,7 @@ class WorkerStore:
         return [(row["job_id"], row["owner"]) for row in rows]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return await self._database.execute(partial(read_all, name=name, params=params))
+        return await self._database.read(partial(read_all, name=name, params=params))
 
 
 def _held(worker_id: UUID, held: Collection[Attempt]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from refrain.errors import NotCancellable, Unavailable
@@ -11,6 +12,9 @@ from refrain.fence import boottime
 from refrain.job import Cause
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from uuid import UUID
+
     from refrain.service import Connections
 
 log = logging.getLogger(__name__)
@@ -63,25 +67,34 @@ class Sweep:
 
     async def _rescue_tasks(self) -> None:
         for job_id in await self._to.workers.list_orphaned_jobs():
-            for task, change in await self._to.tasks.rescue_tasks(job_id, ACTOR):
-                log.warning("rescued", extra={"job_id": job_id, "task": task.name})
-                await self._to.bus.announce([change])
-                # No settle of this attempt can succeed any more and name its files.
-                await self._to.artifacts.delete_folder(task.folder)
+            with _others_go_on(job_id):
+                for task, change in await self._to.tasks.rescue_tasks(job_id, ACTOR):
+                    log.warning("rescued", extra={"job_id": job_id, "task": task.name})
+                    await self._to.bus.announce([change])
+                    # No settle of this attempt can succeed any more, and name these.
+                    await self._to.artifacts.delete_folder(task.folder)
 
     async def _end_idle_jobs(self) -> None:
         for job_id in await self._to.workers.list_idle_stopping_jobs():
-            change = await self._to.tasks.end_idle_job(job_id, ACTOR)
-            if change is not None:
-                log.error("ended by the sweep", extra={"job_id": job_id})
-                await self._to.bus.announce([change])
+            with _others_go_on(job_id):
+                change = await self._to.tasks.end_idle_job(job_id, ACTOR)
+                if change is not None:
+                    log.error("ended by the sweep", extra={"job_id": job_id})
+                    await self._to.bus.announce([change])
 
     async def _cancel_overdue_jobs(self) -> None:
         for job_id, owner in await self._to.workers.list_overdue_jobs():
-            try:
+            with _others_go_on(job_id), suppress(NotCancellable):
                 change = await self._to.jobs.cancel_job(
                     job_id, owner, requested_by=ACTOR, reason="", cause=Cause.DEADLINE
                 )
-            except NotCancellable:
-                continue
-            await self._to.bus.announce([change])
+                await self._to.bus.announce([change])
+
+
+@contextmanager
+def _others_go_on(job_id: UUID) -> Generator[None]:
+    """One job whose row is locked keeps no other waiting for its rescue."""
+    try:
+        yield
+    except Unavailable as err:
+        log.warning("not swept: %s", err, extra={"job_id": job_id})

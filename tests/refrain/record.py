@@ -283,9 +283,9 @@ WITH counted AS (
             count(*) FILTER (WHERE tasks.status = 'running') AS running,
             count(*) FILTER (WHERE tasks.status = 'queued') AS queued,
             count(*) FILTER (WHERE tasks.status = 'skipped') AS skipped,
-            count(*) FILTER (WHERE tasks.status = 'cancelled') AS aborted,
-            count(*) FILTER (WHERE tasks.status = 'completed'
-                AND stop_mode = 'finished_anyway') AS finished_anyway,
+            count(*) FILTER (WHERE stop_mode IN (
+                'aborted', 'killed_after_grace', 'lease_expired')) AS aborted,
+            count(*) FILTER (WHERE stop_mode = 'finished_anyway') AS finished_anyway,
             count(*) FILTER (WHERE tasks.kind = 'stitch') AS stitches
         FROM tasks WHERE tasks.job_id = jobs.job_id
     ) AS of_tasks
