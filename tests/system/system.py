@@ -217,8 +217,10 @@ class System:
         """What an attempt left behind in the scratch folders."""
         return [path for path in self.scratch.rglob("*") if path.is_file()]
 
-    def videos(self) -> list[Path]:
-        return [path for path in self.artifacts.rglob("video*") if path.is_file()]
+    def videos(self, job_id: str) -> list[Path]:
+        """What stands under the name of a video of the job."""
+        folder = self.artifacts / "jobs" / job_id
+        return [path for path in folder.rglob("video*") if path.is_file()]
 
     async def _is_registered(self, service: str) -> bool:
         pid = self.processes[service].pid
@@ -263,4 +265,4 @@ async def assert_nothing_runs(system: System, job_id: str) -> None:
     )
     assert late == {"open": 0, "claims": 0, "calls": 0, "ends": 0}
     await eventually(lambda: not system.files_in_the_making())
-    assert not system.videos()
+    assert not system.videos(job_id)

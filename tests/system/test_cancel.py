@@ -74,9 +74,7 @@ STAGES: list[tuple[Reach, str, int]] = [
     (reach_second_segment, "generator", 1),
     (reach_stitch, "stitcher", 1),
 ]
-in_each_stage = pytest.mark.parametrize(
-    ("reach", "worker", "kept"), STAGES, ids=[reach.__name__ for reach, *_ in STAGES]
-)
+"""How to get there, who is then at work, and how many clips are made by then."""
 
 
 @pytest.fixture
@@ -92,46 +90,39 @@ async def system(
         yield system
 
 
-@in_each_stage
-async def test_the_push_alone_stops_a_job(
-    system: System, reach: Reach, worker: str, kept: int
+async def test_the_push_alone_stops_a_job_in_each_stage(
+    system: System, subtests: pytest.Subtests
 ) -> None:
     system.seconds = {**NEVER_BEATS, **NEVER_FENCED}
     await system.start()
-    job = await reach(system)
-    await _cancel_and_check(system, job, worker, kept)
+    for reach, worker, kept in STAGES:
+        with subtests.test(reach.__name__):
+            job = await reach(system)
+            await _cancel_and_check(system, job, worker, kept)
     after = await system.create()
     assert (await system.events(after.job_id))[-1].kind == job_pb2.JobEvent.COMPLETED
 
 
-@in_each_stage
-async def test_the_poll_alone_stops_a_job(
-    system: System, reach: Reach, worker: str, kept: int
+async def test_the_poll_alone_stops_a_job_in_each_stage(
+    system: System, subtests: pytest.Subtests
 ) -> None:
     system.nats_url = CLOSED
     await system.start()
-    job = await reach(system)
-    await _cancel_and_check(system, job, worker, kept)
+    for reach, worker, kept in STAGES:
+        with subtests.test(reach.__name__):
+            job = await reach(system)
+            await _cancel_and_check(system, job, worker, kept)
 
 
-@in_each_stage
-async def test_the_rescue_alone_stops_a_job_whose_worker_was_killed(
-    system: System, reach: Reach, worker: str, kept: int
+async def test_the_rescue_alone_stops_a_job_in_each_stage_when_its_worker_was_killed(
+    system: System, subtests: pytest.Subtests
 ) -> None:
     system.seconds = SHORT_LEASE
     await system.start()
-    job = await reach(system)
-    media = system.children(worker)
-    system.kill(worker)
-    system.signal_media(media, signal.SIGCONT)
-    cancelling = await system.cancel(job.job_id)
-    assert cancelling.status == job_pb2.Job.CANCELLING
-    await system.start(worker)
-    await system.until(job.job_id, lambda event: event.job.status == CANCELLED)
-    await eventually(lambda: not any(map(psutil.pid_exists, media)))
-    await assert_nothing_runs(system, job.job_id)
-    (stopped,) = [t for t in await system.tasks(job.job_id) if t.stop_mode == EXPIRED]
-    assert stopped.status == job_pb2.Task.CANCELLED
+    for reach, worker, kept in STAGES:
+        with subtests.test(reach.__name__):
+            job = await reach(system)
+            await _kill_cancel_and_check(system, job, worker, kept)
 
 
 CANCELLED = job_pb2.Job.CANCELLED
@@ -188,13 +179,30 @@ async def test_a_cancel_between_the_stitch_and_its_publication_leaves_no_video(
         cancel = asyncio.create_task(system.cancel(job.job_id))
         await eventually(lambda: _waiting_for_locks(system, 1))
         system.signal_media(media, signal.SIGCONT)
-        await eventually(system.videos)
+        await eventually(lambda: system.videos(job.job_id))
         await eventually(lambda: _waiting_for_locks(system, 2))
         await holder.rollback()
     assert (await cancel).status == job_pb2.Job.CANCELLING
     await system.until(job.job_id, lambda event: event.job.status == CANCELLED)
-    await eventually(lambda: not system.videos())
+    await eventually(lambda: not system.videos(job.job_id))
     await assert_nothing_runs(system, job.job_id)
+
+
+async def _kill_cancel_and_check(
+    system: System, job: job_pb2.Job, worker: str, kept: int
+) -> None:
+    media = system.children(worker)
+    system.kill(worker)
+    system.signal_media(media, signal.SIGCONT)
+    cancelling = await system.cancel(job.job_id)
+    assert cancelling.status == job_pb2.Job.CANCELLING
+    await system.start(worker)
+    await system.until(job.job_id, lambda event: event.job.status == CANCELLED)
+    await eventually(lambda: not any(map(psutil.pid_exists, media)))
+    await assert_nothing_runs(system, job.job_id)
+    assert len(await system.clips(job.job_id)) >= kept
+    (stopped,) = [t for t in await system.tasks(job.job_id) if t.stop_mode == EXPIRED]
+    assert stopped.status == job_pb2.Task.CANCELLED
 
 
 async def _cancel_and_check(

@@ -29,7 +29,7 @@ SECOND = timedelta(seconds=1)
 @pytest.mark.parametrize(
     ("slug", "width", "height"),
     [
-        ("twinkle", 640, 360),
+        ("twinkle", 320, 180),
         ("greensleeves", 320, 180),
         pytest.param("greensleeves", 1280, 720, marks=pytest.mark.long),
     ],
