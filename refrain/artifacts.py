@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from refrain.errors import ArtifactNotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import timedelta
 
 SCHEME = "artifact:"
 
@@ -37,9 +40,10 @@ class ArtifactStore:
 
     def __init__(self, storage_url: str) -> None:
         parts = urlsplit(storage_url)
+        self._folder = None
         if parts.scheme == "file":
-            folder = Path(url2pathname(parts.path))
-            self._store = LocalStore(folder, mkdir=True)
+            self._folder = Path(url2pathname(parts.path))
+            self._store = LocalStore(self._folder, mkdir=True)
         else:
             self._store = from_url(storage_url)
 
@@ -64,6 +68,10 @@ class ArtifactStore:
         async for chunk in found.stream(min_chunk_size=1024 * 1024):
             yield bytes(chunk)
 
+    async def delete(self, key: str) -> None:
+        """Deletes one artifact."""
+        await obstore.delete_async(self._store, key)
+
     async def delete_folder(self, folder: str) -> None:
         """Deletes what was put under `<folder>/`. Raises Unavailable."""
         try:
@@ -74,3 +82,15 @@ class ArtifactStore:
                         await obstore.delete_async(self._store, entry["path"])
         except (BaseError, OSError) as err:
             raise Unavailable("The artifact store does not answer.") from err
+        if self._folder is not None:
+            # A put that was broken off leaves a file that no listing shows.
+            shutil.rmtree(self._folder / folder, ignore_errors=True)
+
+    async def list_older(self, prefix: str, age: timedelta) -> AsyncIterator[str]:
+        """Yields the keys under `<prefix>/` that were put longer ago than `age`."""
+        oldest = datetime.now(UTC) - age
+        listing = obstore.list(self._store, f"{prefix}/")  # pyright: ignore[reportUnknownMemberType]
+        async for found in listing:
+            for entry in found:
+                if entry["last_modified"] < oldest:
+                    yield entry["path"]

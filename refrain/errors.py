@@ -67,7 +67,7 @@ class ArtifactNotFound(RefrainError):
     reason = "ARTIFACT_NOT_FOUND"
 
     def __init__(self, uri: str) -> None:
-        super().__init__(f"No job names the artifact {uri!r}.")
+        super().__init__(f"No job names the artifact {uri[:200]!r}.")
 
 
 class NotCancellable(RefrainError):

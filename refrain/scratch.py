@@ -24,20 +24,25 @@ class Scratch:
 
     def __enter__(self) -> Self:
         self._root.mkdir(parents=True, exist_ok=True)
-        _clear(self._root)
-        self._folder = Path(tempfile.mkdtemp(dir=self._root))
-        self._lock = _lock(self._folder)
+        one_at_a_time = os.open(self._root, os.O_RDONLY)
+        try:
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            _clear(self._root)
+            self.path = Path(tempfile.mkdtemp(dir=self._root))
+            self._lock = _lock(self.path)
+        finally:
+            os.close(one_at_a_time)
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
 
     @contextmanager
     def folder(self, task: Task) -> Generator[Path]:
         """Makes a folder for one attempt, and removes it with all it holds."""
-        folder = self._folder / task.folder.replace("/", "-")
+        folder = self.path / task.folder.replace("/", "-")
         folder.mkdir()
         try:
             yield folder

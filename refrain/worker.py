@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 BACKOFF = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
 class Handler(Protocol):
@@ -216,7 +217,7 @@ class Worker:
         task = held.task
         try:
             made = await held.scope.run(self._handlers[task.kind](task))
-        except CallRefused:
+        except (CallRefused, Unavailable):
             return Aborted()
         except TaskError as err:
             failure = err
@@ -334,7 +335,13 @@ def _failed(task: Task, error: TaskError) -> Failed:
     jittered = ceiling * random.random()  # noqa: S311
     message = str(error).replace("\0", "").encode("utf-8", "replace").decode()
     return Failed(
-        error={"code": code_pb2.INTERNAL, "message": message, "details": []},
+        error={
+            "code": code_pb2.INTERNAL,
+            "message": message,
+            "details": [
+                {"@type": ERROR_INFO, "domain": "refrain", "reason": error.reason}
+            ],
+        },
         retryable=error.retryable,
         delay=error.retry_after or jittered,
     )

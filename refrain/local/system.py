@@ -169,6 +169,7 @@ class LocalSystem:
             "REFRAIN_DATABASE_URL": database_url,
             "REFRAIN_NATS_URL": nats_url,
             "REFRAIN_STORAGE_URL": storage_url,
+            "REFRAIN_SCRATCH": str(self._home.folder / "scratch"),
             "REFRAIN_GRPC_PORT": str(self.grpc_port),
             "REFRAIN_HTTP_PORT": str(self.http_port),
         }
@@ -260,6 +261,7 @@ async def up(
             system.kill()
             return
         interrupted.set()
+        say("Stopping: tasks under way get a moment. Ctrl-C again ends all at once.")
         serving.cancel()
 
     for stop_signal in (signal.SIGINT, signal.SIGTERM):

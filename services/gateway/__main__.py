@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -10,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from refrain.media import MediaPool
+from refrain.scratch import Scratch
 from refrain.service import Connections, run
 from refrain.timing import TIMING, Timing
 from refrain.v1 import job_service_pb2
@@ -19,7 +21,7 @@ from services.gateway.feed import Feed
 from services.gateway.interceptor import ErrorInterceptor
 from services.gateway.job_service import JobService
 from services.gateway.jobs import Jobs
-from services.gateway.sweep import Sweep
+from services.gateway.sweep import FileSweep, Sweep
 from services.gateway.web import Web
 
 if TYPE_CHECKING:
@@ -42,12 +44,17 @@ _OPTIONS = [
 
 async def serve(to: Connections, shutdown: asyncio.Event) -> None:
     """Serves the API and the page, and sweeps, until `shutdown` is set."""
-    async with (
-        MediaPool(1, ["services.gateway.measure"]) as media,
-        asyncio.TaskGroup() as group,
-    ):
+    with Scratch(Path(to.settings.scratch) / "gateway") as scratch:
+        async with MediaPool(1, ["services.gateway.measure"]) as media:
+            uploads = AudioUploads(to.jobs, to.artifacts, media, scratch)
+            await _serve(to, uploads, shutdown)
+
+
+async def _serve(
+    to: Connections, uploads: AudioUploads, shutdown: asyncio.Event
+) -> None:
+    async with asyncio.TaskGroup() as group:
         feed = Feed(to.jobs, to.bus)
-        uploads = AudioUploads(to.jobs, to.artifacts, media)
         jobs = Jobs(to, feed, uploads)
         health_servicer = _health_servicer()
         server = _server(JobService(jobs, uploads), health_servicer)
@@ -57,6 +64,7 @@ async def serve(to: Connections, shutdown: asyncio.Event) -> None:
         loops = [
             group.create_task(feed.run()),
             group.create_task(Sweep(to).run()),
+            group.create_task(FileSweep(to).run()),
             group.create_task(web.serve(HOST, to.settings.http_port)),
         ]
         await health_servicer.set("", health_pb2.HealthCheckResponse.SERVING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
     from refrain.artifacts import ArtifactStore
     from refrain.media import MediaPool
+    from refrain.scratch import Scratch
     from refrain.store import JobStore
 
+DIGEST = re.compile("[0-9a-f]{64}")
 MAX_BYTES = 200 * 1024 * 1024
 
 
@@ -25,15 +28,20 @@ class AudioUploads:
     """Takes audio in, and gives its owner a URI for it."""
 
     def __init__(
-        self, jobs: JobStore, artifacts: ArtifactStore, media: MediaPool
+        self,
+        jobs: JobStore,
+        artifacts: ArtifactStore,
+        media: MediaPool,
+        scratch: Scratch,
     ) -> None:
+        self._scratch = scratch
         self._jobs = jobs
         self._artifacts = artifacts
         self._media = media
 
     async def receive(self, owner: str, chunks: AsyncIterator[bytes]) -> Upload:
         """Stores the audio; raises InvalidRequest if it is none, or too long."""
-        with TemporaryDirectory(prefix="refrain-upload-") as folder:
+        with TemporaryDirectory(dir=self._scratch.path) as folder:
             path = Path(folder) / "audio"
             digest, size = await _write(path, chunks)
             seconds = await self._measure(path)
@@ -47,7 +55,7 @@ class AudioUploads:
     async def find(self, owner: str, audio_uri: str) -> Upload | None:
         """Returns what the owner uploaded under this URI, if anything."""
         prefix, _, digest = audio_uri.rpartition("/")
-        if prefix != "artifact:uploads":
+        if prefix != "artifact:uploads" or not DIGEST.fullmatch(digest):
             return None
         return await self._jobs.get_upload(owner, digest)
 

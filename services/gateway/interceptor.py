@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOMAIN = "refrain"
+LONGEST_TEXT = 200
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -105,7 +106,9 @@ def status_of(error: Exception) -> status_pb2.Status:
     status = _status(error.code, str(error), error.reason)
     if isinstance(error, InvalidRequest):
         violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=name, description=why)
+            error_details_pb2.BadRequest.FieldViolation(
+                field=name, description=_clip(why)
+            )
             for name, why in error.violations.items()
         ]
         _add(status, error_details_pb2.BadRequest(field_violations=violations))
@@ -113,7 +116,7 @@ def status_of(error: Exception) -> status_pb2.Status:
 
 
 def _status(code: int, message: str, reason: str) -> status_pb2.Status:
-    status = status_pb2.Status(code=code, message=message)
+    status = status_pb2.Status(code=code, message=_clip(message))
     _add(status, error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason))
     return status
 
@@ -122,3 +125,8 @@ def _add(status: status_pb2.Status, detail: Message) -> None:
     packed = AnyMessage()
     packed.Pack(detail)
     status.details.append(packed)
+
+
+def _clip(text: str) -> str:
+    """A status travels in headers, which hold 8 KiB."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"

@@ -26,6 +26,7 @@ from services.gateway.request import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+    from datetime import datetime
 
     from services.gateway.audio import AudioUploads
     from services.gateway.jobs import Jobs
@@ -130,14 +131,16 @@ def _filter(wanted: v1.JobFilter) -> JobFilter:
     return JobFilter(
         statuses=statuses or None,
         text=wanted.text or None,
-        created_from=(
-            wanted.create_time_from.ToDatetime(UTC)
-            if wanted.HasField("create_time_from")
-            else None
-        ),
-        created_to=(
-            wanted.create_time_to.ToDatetime(UTC)
-            if wanted.HasField("create_time_to")
-            else None
-        ),
+        created_from=_time(wanted, "create_time_from"),
+        created_to=_time(wanted, "create_time_to"),
     )
+
+
+def _time(wanted: v1.JobFilter, name: str) -> datetime | None:
+    if not wanted.HasField(name):  # pyright: ignore[reportArgumentType]
+        return None
+    try:
+        return getattr(wanted, name).ToDatetime(UTC)
+    except (ValueError, OverflowError) as err:
+        why = "must be a time from the year 1 to 9999"
+        raise InvalidRequest({f"filter.{name}": why}) from err

@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from refrain.errors import InvalidRequest
 from refrain.lyrics import Lyrics, LyricsError, parse_lyrics, song_duration
 from refrain.store import NewJob, Upload
+from refrain.storyboard import frames_between
 from refrain.v1.job_service_pb2 import CreateJobRequest
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class _Check:
             )
 
     def span(self, name: str, value: Duration, longest: timedelta) -> None:
-        if not timedelta(0) < value.ToTimedelta() <= longest:
+        """Longer spans than a century would not fit a timedelta."""
+        century = 100 * 365 * 24 * 3600
+        fits = 0 <= value.seconds <= century and 0 <= value.nanos < 1_000_000_000
+        if not fits or not timedelta(0) < value.ToTimedelta() <= longest:
             self.refuse(name, f"must be longer than 0 and at most {longest}")
 
 
@@ -67,7 +71,7 @@ def check_request(
     filled = _fill(request)
     _check_video(check, filled)
     _check_limits(check)
-    duration = _check_song(check, upload)
+    duration = _check_song(check, upload, filled.video.frame_rate)
     if check.violations:
         raise InvalidRequest(check.violations)
     filled.song_duration.FromTimedelta(duration)
@@ -121,7 +125,9 @@ def _check_later(check: _Check) -> None:
         provider = getattr(request, f"{kind}_provider")
         if provider and provider not in PROVIDERS:
             offered = " or ".join(PROVIDERS)
-            check.refuse(f"{kind}_provider", f"{provider!r} is not here; use {offered}")
+            check.refuse(
+                f"{kind}_provider", f"{provider[:40]!r} is not here; use {offered}"
+            )
     later = {
         "video.crossfade": request.video.HasField("crossfade"),
         "video.burn_captions": request.video.burn_captions,
@@ -155,7 +161,7 @@ def _check_limits(check: _Check) -> None:
         check.span("cancel_after", request.cancel_after, LONGEST_CANCEL_AFTER)
 
 
-def _check_song(check: _Check, upload: Upload | None) -> timedelta:
+def _check_song(check: _Check, upload: Upload | None, frame_rate: int) -> timedelta:
     """Returns how long the song is; 0 if that cannot be said."""
     request = check.request
     if request.audio_uri and upload is None:
@@ -164,16 +170,23 @@ def _check_song(check: _Check, upload: Upload | None) -> timedelta:
     asked = None
     if request.HasField("song_duration"):
         check.span("song_duration", request.song_duration, LONGEST_SONG)
+        if "song_duration" in check.violations:
+            return timedelta(0)
         asked = request.song_duration.ToTimedelta()
     lyrics = _read_lyrics(check)
-    if lyrics is None:
-        known = upload.duration if upload else asked
-        if known is None and request.instrumental:
+    if lyrics is not None:
+        duration = song_duration(lyrics, upload and upload.duration, asked)
+    else:
+        duration = upload.duration if upload else asked
+    if duration is None:
+        if request.instrumental:
             check.refuse("song_duration", "give it, or audio: there are no lyrics")
-        return known or timedelta(0)
-    duration = song_duration(lyrics, upload and upload.duration, asked)
+        return timedelta(0)
     if duration > LONGEST_SONG:
         check.refuse("lyrics", f"last {duration}; songs of up to 20 minutes are taken")
+    if frames_between(timedelta(0), duration, max(frame_rate, 1))[1] < 1:
+        field = "audio_uri" if upload else "song_duration"
+        check.refuse(field, f"{duration} is shorter than one frame")
     return duration
 
 

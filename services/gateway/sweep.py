@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from obstore.exceptions import BaseError
+
+from refrain.artifacts import uri_of
 from refrain.errors import NotCancellable, Unavailable
 from refrain.fence import boottime
 from refrain.job import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from uuid import UUID
 
     from refrain.service import Connections
 
 log = logging.getLogger(__name__)
 
 ACTOR = "sweep"
+FILE_AGE = timedelta(hours=1)
+"""Files are swept once in this time, and when they are older than it."""
 
 
 class Sweep:
@@ -68,9 +74,10 @@ class Sweep:
     async def _rescue_tasks(self) -> None:
         for job_id in await self._to.workers.list_orphaned_jobs():
             with _others_go_on(job_id):
-                for task, change in await self._to.tasks.rescue_tasks(job_id, ACTOR):
+                rescued = await self._to.tasks.rescue_tasks(job_id, ACTOR)
+                await self._to.bus.announce([change for _, change in rescued])
+                for task, _ in rescued:
                     log.warning("rescued", extra={"job_id": job_id, "task": task.name})
-                    await self._to.bus.announce([change])
                     # No settle of this attempt can succeed any more, and name these.
                     await self._to.artifacts.delete_folder(task.folder)
 
@@ -89,6 +96,30 @@ class Sweep:
                     job_id, owner, requested_by=ACTOR, reason="", cause=Cause.DEADLINE
                 )
                 await self._to.bus.announce([change])
+
+
+class FileSweep:
+    """Deletes what no row names, such as the files of a worker that was killed."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+
+    async def run(self) -> None:
+        """Sweeps until cancelled."""
+        while True:
+            await asyncio.sleep(FILE_AGE.total_seconds())
+            try:
+                await self.sweep(FILE_AGE)
+            except (Unavailable, BaseError, OSError) as err:
+                log.warning("no sweep of files: %s", err)
+
+    async def sweep(self, age: timedelta) -> None:
+        """Sweeps once; what is younger than `age` may be about to be named."""
+        async for key in self._to.artifacts.list_older("jobs", age):
+            _, job_id, *_ = key.split("/")
+            if not await self._to.jobs.names_artifact(UUID(job_id), uri_of(key)):
+                log.info("deleting %s: no row names it", key)
+                await self._to.artifacts.delete(key)
 
 
 @contextmanager

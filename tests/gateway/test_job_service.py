@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 
 from refrain.v1 import job_pb2
@@ -73,6 +74,11 @@ def violations(error: grpc.aio.AioRpcError) -> dict[str, str]:
         ({"instrumental": True, "lyrics": ""}, "song_duration", "give it, or audio"),
         ({"songDuration": "1201s"}, "song_duration", "at most 0:20:00"),
         ({"songDuration": "-1s"}, "song_duration", "longer than 0"),
+        ({"songDuration": "0.001s"}, "song_duration", "one frame"),
+        ({"songDuration": "315576000000s"}, "song_duration", "at most 0:20:00"),
+        ({"cancelAfter": "315576000000s"}, "cancel_after", "at most 30 days"),
+        ({"audioUri": "artifact:uploads/a\0b"}, "audio_uri", "UploadAudio"),
+        ({"imageProvider": "x" * 20_000}, "image_provider", "use local"),
         ({"audioUri": "file:///etc/passwd"}, "audio_uri", "UploadAudio"),
         ({"audioUri": "http://127.0.0.1/a.mp3"}, "audio_uri", "UploadAudio"),
         ({"audioUri": "artifact:uploads/../x"}, "audio_uri", "UploadAudio"),
@@ -94,7 +100,7 @@ def violations(error: grpc.aio.AioRpcError) -> dict[str, str]:
         ({"labels": {"k": "v" * 65}}, "labels", "64"),
         ({"requestId": "r" * 129}, "request_id", "128"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: ascii(value)[:40],
 )
 async def test_a_bad_request_names_the_field_and_what_to_do(
     api: JobServiceAsyncStub, fields: dict[str, Any], field: str, says: str
@@ -164,6 +170,15 @@ async def test_an_unknown_page_token_is_an_invalid_argument(
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await api.ListJobs(v1.ListJobsRequest(page_token=token))
     assert "next_page_token" in violations(error.value)["page_token"]
+
+
+async def test_a_time_that_cannot_be_is_an_invalid_argument(
+    api: JobServiceAsyncStub,
+) -> None:
+    wanted = v1.JobFilter(create_time_from=Timestamp(seconds=10**15))
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await api.ListJobs(v1.ListJobsRequest(filter=wanted))
+    assert "filter.create_time_from" in violations(error.value)
 
 
 async def test_pages_hold_every_job_once_newest_first(api: JobServiceAsyncStub) -> None:
@@ -313,8 +328,11 @@ async def test_audio_over_20_minutes_is_refused(api: JobServiceAsyncStub) -> Non
         "artifact:../../etc/passwd",
         "artifact:jobs/01a203fe-9bf3-74be-a4fe-abb9feb2265b/video/1/video.mp4",
         "artifact:jobs/x/video/1/video.mp4",
+        "artifact:jobs/\0/video/1/video.mp4",
+        "artifact:" + "x" * 20_000,
         "",
     ],
+    ids=lambda uri: ascii(uri)[:40],
 )
 async def test_only_artifacts_that_a_row_names_can_be_downloaded(
     api: JobServiceAsyncStub, uri: str

@@ -203,6 +203,10 @@ class System:
             }
         return set()
 
+    def parts(self) -> list[Path]:
+        """Videos that are being written."""
+        return list(self.scratch.rglob("video.mp4.part"))
+
     def is_idle(self, pid: int) -> bool:
         """True if the media process is gone, or waits for its next call."""
         try:
