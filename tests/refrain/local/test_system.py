@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -22,9 +21,10 @@ from refrain.local.guardian import StartError
 from refrain.local.home import Home
 from refrain.local.ports import free_port, is_free
 from refrain.local.system import GRPC_PORT, LocalSystem
+from tests.eventually import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
 ROOT = Path(__file__).parents[3]
 
@@ -121,12 +121,6 @@ def assert_gone(processes: list[psutil.Process]) -> None:
     assert alive == []
 
 
-async def eventually(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not claim():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 async def no_migration(_: str) -> None:
     """The record needs nothing for these tests."""
 
@@ -198,9 +192,9 @@ def test_a_second_ctrl_c_kills_what_does_not_settle(home: Path) -> None:
     with up(home, services=services(generator="stubborn"), **ELSEWHERE) as process:
         until(process, "Refrain is up")
         children = process.children(recursive=True)
+        settling = [c for c in children if "gateway" in c.cmdline()]
         process.send_signal(signal.SIGINT)
-        settled = [c for c in children if "gateway" in c.cmdline()]
-        assert_gone(settled)
+        assert_gone(settling)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=5) == 0
         assert [child for child in children if child.is_running()] == []
