@@ -39,6 +39,8 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
+    # A client that pings an idle watch every 20 s is not a nuisance.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 ]
 
 
