@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
-import pytest
 
-from refrain.job import Cause, EventKind, Slot, Status, StopMode
+from refrain.job import Cause, EventKind, Status, StopMode
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from services.gateway.sweep import FileSweep, Sweep
@@ -59,7 +58,6 @@ async def test_the_tasks_of_a_dead_worker_are_taken_back(
     events = await to.jobs.list_events(job.job_id, after=0, page_size=100)
     assert events[-1].kind is EventKind.CANCELLED
     assert (await to.jobs.get_job(job.job_id, job.owner)).cancel_cause is Cause.USER
-    assert ended.slot is Slot.PROVIDER
 
 
 async def test_files_that_no_row_names_are_deleted_when_they_are_old(
@@ -74,6 +72,3 @@ async def test_files_that_no_row_names_are_deleted_when_they_are_old(
     assert orphan.exists()
     await files.sweep(timedelta(0))
     assert not orphan.exists()
-
-
-pytestmark = pytest.mark.usefixtures("database")

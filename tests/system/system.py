@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 ROOT = Path(__file__).parents[2]
+ROW_OF_LOOKS = 20
 SERVICES = ("gateway", "generator", "stitcher")
 SHORT_LEASE = {
     "heartbeat": 0.4,
@@ -207,15 +208,21 @@ class System:
         """Videos that are being written."""
         return list(self.scratch.rglob("video.mp4.part"))
 
-    def is_idle(self, pid: int) -> bool:
-        """True if the media process is gone, or waits for its next call."""
-        try:
-            process = psutil.Process(pid)
-            before = sum(process.cpu_times()[:2])
-            asleep = process.status() == psutil.STATUS_SLEEPING
-            return asleep and sum(process.cpu_times()[:2]) == before
-        except psutil.NoSuchProcess:
-            return True
+    async def idle(self, pid: int) -> None:
+        """Returns once the media process is gone, or slept for a row of looks."""
+        looks: list[float] = []
+
+        def slept() -> bool:
+            try:
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_SLEEPING:
+                    looks.clear()
+                looks.append(sum(process.cpu_times()[:2]))
+            except psutil.NoSuchProcess:
+                return True
+            return len(looks) > ROW_OF_LOOKS and len({*looks[-ROW_OF_LOOKS:]}) == 1
+
+        await eventually(slept)
 
     def files_in_the_making(self) -> list[Path]:
         """What an attempt left behind in the scratch folders."""

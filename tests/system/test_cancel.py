@@ -213,7 +213,7 @@ async def _cancel_and_check(
     await system.until(job.job_id, lambda event: event.job.status == CANCELLED)
     # One that was frozen before it got its call need not have been killed.
     system.signal_media({media}, signal.SIGCONT)
-    await eventually(lambda: system.is_idle(media))
+    await system.idle(media)
     await assert_nothing_runs(system, job.job_id)
     receipt = (await system.job(job.job_id)).cancellation
     assert receipt.tasks_aborted == 1
