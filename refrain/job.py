@@ -34,9 +34,6 @@ class Status(StrEnum):
 
 
 FINISHED = frozenset({Status.CANCELLED, Status.COMPLETED, Status.FAILED})
-CANCELLABLE = frozenset(
-    {Status.PENDING, Status.PROCESSING, Status.PAUSING, Status.PAUSED}
-)
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.PAUSED, Status.CANCELLED}),
