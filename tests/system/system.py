@@ -206,7 +206,7 @@ class System:
 
     def parts(self) -> list[Path]:
         """Videos that are being written."""
-        return list(self.scratch.rglob("video.mp4.part"))
+        return files_under(self.scratch, "video.mp4.part")
 
     async def idle(self, pid: int) -> None:
         """Returns once the media process is gone, or slept for a row of looks."""
@@ -226,17 +226,26 @@ class System:
 
     def files_in_the_making(self) -> list[Path]:
         """What an attempt left behind in the scratch folders."""
-        return [path for path in self.scratch.rglob("*") if path.is_file()]
+        return files_under(self.scratch, "*")
 
     def videos(self, job_id: str) -> list[Path]:
         """What stands under the name of a video of the job."""
         folder = self.artifacts / "jobs" / job_id
-        return [path for path in folder.rglob("video*") if path.is_file()]
+        return files_under(folder, "video*")
 
     async def _is_registered(self, service: str) -> bool:
         pid = self.processes[service].pid
         rows = await self.query("SELECT FROM workers WHERE pid = %s", pid)
         return len(rows) > 0
+
+
+def files_under(folder: Path, pattern: str) -> list[Path]:
+    """Returns the files of this name, also while folders come and go."""
+    while True:
+        try:
+            return [path for path in folder.rglob(pattern) if path.is_file()]
+        except FileNotFoundError:
+            continue
 
 
 def task_started(
