@@ -4,7 +4,7 @@ RefrainError
 ├── InvalidRequest        INVALID_ARGUMENT     names the fields
 ├── JobNotFound           NOT_FOUND            also another owner's
 ├── ArtifactNotFound      NOT_FOUND
-├── NotCancellable        FAILED_PRECONDITION
+├── WrongStatus           FAILED_PRECONDITION  names what cannot be done to the job
 ├── RequestIdTaken        ALREADY_EXISTS
 ├── SequenceOutOfRange    OUT_OF_RANGE
 ├── Unavailable           UNAVAILABLE          may be repeated
@@ -28,12 +28,20 @@ if TYPE_CHECKING:
 
 Code = code_pb2.Code
 
+_ADJECTIVES = {
+    "cancel": "CANCELLABLE",
+    "pause": "PAUSABLE",
+    "resume": "RESUMABLE",
+    "retry": "RETRYABLE",
+    "delete": "DELETABLE",
+}
+
 
 class RefrainError(Exception):
     """An error with a gRPC code and a reason for google.rpc.ErrorInfo."""
 
     code: ClassVar[Code.ValueType]
-    reason: ClassVar[str]
+    reason: str
 
 
 class InvalidRequest(RefrainError):
@@ -70,14 +78,15 @@ class ArtifactNotFound(RefrainError):
         super().__init__(f"No job names the artifact {uri[:200]!r}.")
 
 
-class NotCancellable(RefrainError):
-    """The job is finished, and stays as it is."""
+class WrongStatus(RefrainError):
+    """The job does not stand where this can be done to it, and stays as it is."""
 
     code = Code.FAILED_PRECONDITION
-    reason = "JOB_NOT_CANCELLABLE"
 
-    def __init__(self, status: Status) -> None:
-        super().__init__(f"Cannot cancel job with status: {status}")
+    def __init__(self, verb: str, status: Status) -> None:
+        """`verb` is one of cancel, pause, resume, retry, delete."""
+        super().__init__(f"Cannot {verb} job with status: {status}")
+        self.reason = f"JOB_NOT_{_ADJECTIVES[verb]}"
 
 
 class RequestIdTaken(RefrainError):

@@ -65,6 +65,13 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 """Every change of status that can be committed."""
 
 
+class PauseMode(StrEnum):
+    """What a pause does to the tasks that run."""
+
+    DRAIN = "drain"
+    ABORT = "abort"
+
+
 class Stage(StrEnum):
     LYRICS = "lyrics"
     STORYBOARD = "storyboard"
@@ -128,11 +135,6 @@ class StopMode(StrEnum):
     LEASE_EXPIRED = "lease_expired"
 
 
-ABORTED_MODES = frozenset(
-    {StopMode.ABORTED, StopMode.KILLED_AFTER_GRACE, StopMode.LEASE_EXPIRED}
-)
-
-
 class AbortReason(StrEnum):
     """Why a worker aborts what it runs."""
 
@@ -173,6 +175,8 @@ class Job:
     owner: str
     request_id: str | None
     status: Status
+    pause_mode: PauseMode | None
+    """Set exactly while the job is PAUSING."""
     stage: Stage | None
     title: str
     artist: str
@@ -194,6 +198,8 @@ class Job:
     stopped_at: datetime | None
     tasks_skipped: int
     tasks_aborted: int
+    tasks_killed: int
+    tasks_expired: int
     tasks_finished_anyway: int
     slowest_stop: timedelta | None
     cancel_at: datetime | None
@@ -269,6 +275,8 @@ class SegmentRow:
     prompt: str
     image_uri: str | None = None
     clip_uri: str | None = None
+    input_digest: bytes | None = None
+    """Of what the files were made from; see `refrain.reuse`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +293,7 @@ class ClipMade:
 
     image_uri: str
     clip_uri: str
+    input_digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,14 +316,13 @@ class Failed:
 class Aborted:
     """An attempt was stopped before it came to its end."""
 
-    mode: StopMode = StopMode.ABORTED
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued:
     """An attempt whose worker is dead."""
 
     error: Mapping[str, Any]
+    mode: StopMode = StopMode.LEASE_EXPIRED
 
 
 Outcome = Planned | ClipMade | VideoMade | Failed | Aborted | Rescued
@@ -342,13 +350,13 @@ def ending(job: Job, task: Task, outcome: Outcome) -> Ending:
                 stop_mode=StopMode.FINISHED_ANYWAY if job.stopping else None,
             )
         case Aborted() if job.stopping:
-            return _stopped(outcome.mode)
+            return _stopped(StopMode.ABORTED)
         case Aborted():
             return Ending(status=TaskStatus.QUEUED, event=EventKind.TASK_HANDED_BACK)
         case Failed() if job.status is Status.CANCELLING:
             return _stopped(StopMode.FINISHED_ANYWAY)
         case Rescued() if job.stopping:
-            return _stopped(StopMode.LEASE_EXPIRED)
+            return _stopped(outcome.mode)
         case Failed() | Rescued():
             return _failed(job, task, outcome)
 

@@ -11,6 +11,7 @@ WHERE tasks.job_id = %(job_id)s
     AND tasks.status = 'running'
     AND jobs.status IN ('processing', 'pausing')
     AND jobs.error IS NULL
+    AND jobs.pause_mode IS DISTINCT FROM 'abort'
     AND workers.dead_at IS NULL
     AND workers.expires_at > clock_timestamp()
 RETURNING call_id

@@ -25,4 +25,10 @@ WHERE tasks.job_id = due_task.job_id
     AND jobs.status IN ('pending', 'processing')
     AND jobs.error IS NULL
     AND jobs.tasks_running < jobs.max_in_flight
+    AND (jobs.status = 'processing' OR %(jobs_per_owner)s::integer IS NULL OR (
+        SELECT count(*)
+        FROM jobs AS others
+        WHERE others.owner = jobs.owner
+            AND others.status IN ('processing', 'pausing', 'cancelling')
+    ) < %(jobs_per_owner)s)
 RETURNING tasks.*

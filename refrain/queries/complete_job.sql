@@ -1,5 +1,6 @@
 UPDATE jobs
 SET status = 'completed',
+    pause_mode = NULL,
     message = 'Video ready',
     video = %(video)s,
     finished_at = clock_timestamp()

@@ -1,5 +1,5 @@
 INSERT INTO tasks (job_id, kind, position, slot)
-SELECT segments.job_id, 'segment', segments.position, %(slot)s
+SELECT segments.job_id, 'segment', segments.position, segments.slot
 FROM segments JOIN jobs USING (job_id)
 WHERE jobs.job_id = %(job_id)s
     AND jobs.status IN ('processing', 'pausing', 'paused')

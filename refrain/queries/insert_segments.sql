@@ -1,5 +1,6 @@
-INSERT INTO segments (job_id, position, start_offset, end_offset, lines, prompt)
-SELECT %(job_id)s, segment.*
+INSERT INTO segments (
+    job_id, slot, position, start_offset, end_offset, lines, prompt)
+SELECT %(job_id)s, %(slot)s, segment.*
 FROM unnest(
     %(positions)s::integer[], %(start_offsets)s::interval[],
     %(end_offsets)s::interval[], %(lines)s::jsonb[], %(prompts)s::text[]

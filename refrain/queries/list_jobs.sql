@@ -1,11 +1,22 @@
-SELECT * FROM jobs
-WHERE owner = %(owner)s
-    AND (%(before)s::uuid IS NULL OR job_id < %(before)s)
-    AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
-    AND (%(text)s::text IS NULL
-        OR strpos(lower(title), lower(%(text)s)) > 0
-        OR strpos(lower(artist), lower(%(text)s)) > 0)
-    AND (%(created_from)s::timestamptz IS NULL OR created_at >= %(created_from)s)
-    AND (%(created_to)s::timestamptz IS NULL OR created_at < %(created_to)s)
-ORDER BY job_id DESC
+-- ANY, and the order by status, keep the planner on the index that ends in job_id:
+-- with `=` it may walk the primary key instead, past every job of another status.
+SELECT page.*
+FROM unnest(%(statuses)s::text[]) AS wanted (status)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM jobs
+    WHERE jobs.owner = %(owner)s
+        AND jobs.status = ANY(ARRAY[wanted.status])
+        AND jobs.job_id < coalesce(
+            %(before)s::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND (%(text)s::text IS NULL
+            OR strpos(lower(jobs.title), lower(%(text)s)) > 0
+            OR strpos(lower(jobs.artist), lower(%(text)s)) > 0)
+        AND (%(created_from)s::timestamptz IS NULL
+            OR jobs.created_at >= %(created_from)s)
+        AND (%(created_to)s::timestamptz IS NULL OR jobs.created_at < %(created_to)s)
+    ORDER BY jobs.status, jobs.job_id DESC
+    LIMIT %(page_size)s
+) AS page
+ORDER BY page.job_id DESC
 LIMIT %(page_size)s

@@ -1,4 +1,4 @@
-SELECT tasks.*
+SELECT tasks.*, workers.killed_at IS NOT NULL AS killed
 FROM tasks LEFT JOIN workers USING (worker_id)
 WHERE tasks.job_id = %(job_id)s
     AND tasks.status = 'running'

@@ -6,6 +6,7 @@ SELECT
     CASE
         WHEN tasks.status IS DISTINCT FROM 'running' THEN 'lease_lost'
         WHEN jobs.status = 'cancelling' THEN 'cancelled'
+        WHEN jobs.pause_mode = 'abort' THEN 'paused'
         ELSE 'failed'
     END AS reason
 FROM unnest(
@@ -21,4 +22,5 @@ LEFT JOIN tasks
 LEFT JOIN jobs ON jobs.job_id = held.job_id
 WHERE tasks.status IS DISTINCT FROM 'running'
     OR jobs.status = 'cancelling'
+    OR jobs.pause_mode = 'abort'
     OR jobs.error IS NOT NULL

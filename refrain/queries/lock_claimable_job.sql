@@ -4,6 +4,14 @@ WITH busy_owners AS (
     WHERE tasks_running > 0
     GROUP BY owner
 ),
+full_owners AS (
+    SELECT owner
+    FROM jobs
+    WHERE %(jobs_per_owner)s::integer IS NOT NULL
+        AND status IN ('processing', 'pausing', 'cancelling')
+    GROUP BY owner
+    HAVING count(*) >= %(jobs_per_owner)s
+),
 claimable_jobs AS MATERIALIZED (
     SELECT
         jobs.job_id,
@@ -14,9 +22,11 @@ claimable_jobs AS MATERIALIZED (
     WHERE jobs.status IN ('pending', 'processing')
         AND jobs.error IS NULL
         AND jobs.tasks_running < jobs.max_in_flight
+        AND (jobs.status = 'processing'
+            OR jobs.owner NOT IN (SELECT owner FROM full_owners))
     ORDER BY owner_tasks_running, priority DESC, tasks_running, job_id
 )
-SELECT jobs.job_id
+SELECT jobs.job_id, jobs.owner, jobs.status
 FROM claimable_jobs
 CROSS JOIN LATERAL (
     SELECT FROM tasks

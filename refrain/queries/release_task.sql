@@ -2,6 +2,8 @@ UPDATE jobs
 SET tasks_running = tasks_running - 1,
     segments_completed = segments_completed + %(segments_completed)s,
     tasks_aborted = tasks_aborted + %(aborted)s,
+    tasks_killed = tasks_killed + %(killed)s,
+    tasks_expired = tasks_expired + %(expired)s,
     tasks_finished_anyway = tasks_finished_anyway + %(finished_anyway)s,
     slowest_stop = CASE
         WHEN cancel_requested_at IS NULL THEN slowest_stop

@@ -11,6 +11,7 @@ WITH skipped_tasks AS (
 )
 UPDATE jobs
 SET status = 'processing',
+    pause_mode = NULL,
     error = %(error)s,
     message = %(message)s,
     tasks_skipped = tasks_skipped + (SELECT count(*) FROM skipped_tasks)

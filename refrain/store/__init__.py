@@ -4,6 +4,7 @@ Every transition locks its job's row in a statement of its own and decides on wh
 it then reads; `queries/` holds the statements, one each.
 """
 
+from refrain.store.cancel import CHUNK, CancellableJobs
 from refrain.store.database import Database, migrate
 from refrain.store.jobs import JobEvent, JobFilter, JobStore, NewJob, Upload
 from refrain.store.tasks import TaskStore
@@ -11,6 +12,8 @@ from refrain.store.transaction import Change
 from refrain.store.workers import WorkerStore
 
 __all__ = [
+    "CHUNK",
+    "CancellableJobs",
     "Change",
     "Database",
     "JobEvent",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
 T = TypeVar("T")
+
+_NO_ANSWER = "The record does not answer; try again."
 
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
@@ -53,11 +56,11 @@ class Database:
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             kwargs=_CONNECT,
-            connection_class=psycopg.AsyncConnection[Row],
+            connection_class=_PatientConnection,
             min_size=min(2, pool_size),
             max_size=pool_size,
             timeout=timeout,
-            reconnect_timeout=2,
+            reconnect_timeout=0.1,
             open=False,
         )
 
@@ -98,7 +101,7 @@ class Database:
                 raise Unavailable("The record is contended; try again.") from err
             except psycopg.OperationalError as err:
                 if connection.broken:
-                    raise _BrokenConnection(str(err)) from err
+                    raise _BrokenConnection from err
                 raise
 
     async def read(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
@@ -118,13 +121,35 @@ class Database:
                     committing = True
             except psycopg.OperationalError as err:
                 if connection.broken and not committing:
-                    raise _BrokenConnection(str(err)) from err
+                    raise _BrokenConnection from err
                 raise
             return result
 
 
+class _PatientConnection(psycopg.AsyncConnection[Row]):
+    """Connects as soon as Postgres is there again.
+
+    The pool's own pauses of a second and more would be a good part of the time that
+    a worker has until its fence.
+    """
+
+    @classmethod
+    async def connect(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls, conninfo: str = "", **kwargs: Any
+    ) -> Self:
+        for _ in range(9):
+            try:
+                return await super().connect(conninfo, **kwargs)
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.2)
+        return await super().connect(conninfo, **kwargs)
+
+
 class _BrokenConnection(Unavailable):
     """The connection broke; in a transaction, before COMMIT was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(_NO_ANSWER)
 
 
 @asynccontextmanager
@@ -140,7 +165,7 @@ async def _unavailable_when_down() -> AsyncGenerator[None]:
         psycopg.errors.ReadOnlySqlTransaction,
         PoolTimeout,
     ) as err:
-        raise Unavailable("The record does not answer; try again.") from err
+        raise Unavailable(_NO_ANSWER) from err
 
 
 async def migrate(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs as clients see them: create, read, cancel."""
+"""Jobs as clients see them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-
-from refrain.errors import JobNotFound, NotCancellable, RequestIdTaken
-from refrain.job import FINISHED, Cause, EventKind, Job, Kind, SegmentRow, Status, Task
+from refrain.errors import RefrainError, WrongStatus
+from refrain.job import Cause, EventKind, Job, Kind, PauseMode, SegmentRow, Status, Task
+from refrain.store import cancel, create, pause
+from refrain.store.cancel import CHUNK, CancellableJobs, CancelRequest
 from refrain.store.rows import job_from, segment_from, task_from
 from refrain.store.transaction import (
     Change,
-    lock_job,
+    get_owned_job,
+    lock_owned_job,
     read_all,
-    read_one,
-    record,
     write,
 )
 
@@ -91,23 +90,22 @@ class JobStore:
         A request_id that the owner used before returns that job unchanged, or
         raises RequestIdTaken if it was for another request.
         """
-        return await self._database.execute(partial(_create_job, new=new))
+        return await self._database.execute(partial(create.create_job, new=new))
 
     async def get_job(self, job_id: UUID, owner: str) -> Job:
         """Raises JobNotFound, also for another owner's job."""
-        return await self._database.read(partial(_get_job, job_id=job_id, owner=owner))
+        return await self._database.read(
+            partial(get_owned_job, job_id=job_id, owner=owner)
+        )
 
     async def list_jobs(
         self, owner: str, jobs: JobFilter, *, before: UUID | None, page_size: int
     ) -> list[Job]:
         """Returns up to page_size jobs older than `before`, newest first."""
         params = {
-            "owner": owner,
+            **_filter_params(owner, jobs),
+            "statuses": list(set(jobs.statuses or Status)),
             "before": before,
-            "statuses": jobs.statuses and list(jobs.statuses),
-            "text": jobs.text,
-            "created_from": jobs.created_from,
-            "created_to": jobs.created_to,
             "page_size": page_size,
         }
         rows = await self._read("list_jobs", params)
@@ -125,18 +123,114 @@ class JobStore:
         """Marks the job; it is CANCELLED at once if no task of it runs.
 
         A job that is CANCELLING or CANCELLED is returned unchanged. Raises
-        JobNotFound, and NotCancellable for COMPLETED and FAILED jobs.
+        JobNotFound, and WrongStatus for COMPLETED and FAILED jobs.
         """
-        params = {
-            "job_id": job_id,
-            "requested_by": requested_by,
-            "reason": reason,
-            "cause": cause,
-            "message": cause.message,
-        }
-        return await self._database.transact(
-            partial(_cancel_job, owner=owner, params=params)
+        (answer,) = await self.cancel_jobs(
+            [job_id], owner, requested_by=requested_by, reason=reason, cause=cause
         )
+        if isinstance(answer, RefrainError):
+            raise answer
+        return answer
+
+    async def cancel_jobs(
+        self,
+        job_ids: Sequence[UUID],
+        owner: str,
+        *,
+        requested_by: str,
+        reason: str,
+        cause: Cause = Cause.USER,
+    ) -> list[Change | RefrainError]:
+        """Does to up to CHUNK jobs what cancel_job does to one, each for itself."""
+        request = CancelRequest(requested_by=requested_by, reason=reason, cause=cause)
+        return await self._database.transact(
+            partial(cancel.cancel_jobs, job_ids=job_ids, owner=owner, request=request)
+        )
+
+    async def cancel_matching(
+        self,
+        owner: str,
+        jobs: JobFilter,
+        *,
+        requested_by: str,
+        reason: str,
+        cause: Cause = Cause.USER,
+    ) -> list[Change]:
+        """Cancels up to CHUNK of the jobs that match, those that run first.
+
+        Returns an empty list when none is left that can be cancelled.
+        """
+        request = CancelRequest(
+            requested_by=requested_by,
+            reason=reason,
+            cause=cause,
+            statuses=jobs.statuses,
+        )
+        params = {**_filter_params(owner, jobs), "limit": CHUNK}
+        return await self._database.transact(
+            partial(cancel.cancel_matching, params=params, request=request)
+        )
+
+    async def cancel_overdue(self) -> list[Change]:
+        """Cancels up to CHUNK jobs, of all owners, whose deadline has passed."""
+        return await self._database.transact(cancel.cancel_overdue)
+
+    async def count_cancellable(self, owner: str, jobs: JobFilter) -> CancellableJobs:
+        """Counts what cancel_matching would cancel."""
+        params = _filter_params(owner, jobs)
+        (row,) = await self._read("count_cancellable_jobs", params)
+        return CancellableJobs(**row)
+
+    async def list_cancellable(
+        self, owner: str, jobs: JobFilter, limit: int
+    ) -> list[Job]:
+        """Returns jobs in the order in which cancel_matching takes them."""
+        params = {**_filter_params(owner, jobs), "limit": limit}
+        return [
+            job_from(row) for row in await self._read("list_cancellable_jobs", params)
+        ]
+
+    async def pause_job(
+        self, job_id: UUID, owner: str, mode: PauseMode, *, actor: str
+    ) -> Change:
+        """Pauses the job once nothing of it runs, and starts nothing more of it.
+
+        ABORT overrides a DRAIN that is under way; else a job that is PAUSING or
+        PAUSED is returned unchanged. Raises JobNotFound, and WrongStatus for
+        stopping and finished jobs.
+        """
+        return await self._database.transact(
+            partial(pause.pause_job, job_id=job_id, owner=owner, mode=mode, actor=actor)
+        )
+
+    async def resume_job(self, job_id: UUID, owner: str, *, actor: str) -> Change:
+        """Lets a PAUSING or PAUSED job go on; PENDING and PROCESSING stay unchanged.
+
+        Raises JobNotFound, and WrongStatus for stopping and finished jobs.
+        """
+        return await self._database.transact(
+            partial(pause.resume_job, job_id=job_id, owner=owner, actor=actor)
+        )
+
+    async def retry_job(
+        self, job_id: UUID, owner: str, *, request_id: str | None
+    ) -> Change:
+        """Creates a PENDING job with what the old one was asked, and had made.
+
+        Takes over its storyboard, if it had one, and the clips that would be made
+        just the same again. Raises JobNotFound, RequestIdTaken, and WrongStatus
+        unless the old job is CANCELLED or FAILED.
+        """
+        return await self._database.transact(
+            partial(create.retry_job, job_id=job_id, owner=owner, request_id=request_id)
+        )
+
+    async def delete_job(self, job_id: UUID, owner: str) -> None:
+        """Deletes a finished job's rows; its files are left to the caller.
+
+        Raises JobNotFound, and WrongStatus for a job that is not finished.
+        """
+        await self._database.transact(partial(_delete_job, job_id=job_id, owner=owner))
 
     async def list_segments(self, job_id: UUID) -> list[SegmentRow]:
         """Returns the segments in the order of the song."""
@@ -175,71 +269,29 @@ class JobStore:
         rows = await self._read("get_upload", {"owner": owner, "sha256": sha256})
         return Upload(**rows[0]) if rows else None
 
-    async def names_artifact(self, job_id: UUID, uri: str) -> bool:
-        """True if the job or one of its segments names the artifact."""
-        rows = await self._read("names_artifact", {"job_id": job_id, "uri": uri})
+    async def names_artifact(self, uri: str, owner: str | None = None) -> bool:
+        """True if a job (of this owner) or a segment of one names the artifact."""
+        rows = await self._read("names_artifact", {"uri": uri, "owner": owner})
         return rows[0]["named"]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         return await self._database.read(partial(read_all, name=name, params=params))
 
 
-async def _create_job(connection: Connection, *, new: NewJob) -> Change:
-    row = await read_one(
-        connection,
-        "create_job",
-        {
-            "owner": new.owner,
-            "request_id": new.request_id,
-            "title": new.title,
-            "artist": new.artist,
-            "labels": Jsonb(new.labels),
-            "priority": new.priority,
-            "max_in_flight": new.max_in_flight,
-            "cancel_after": new.cancel_after,
-            "request": Jsonb(new.request),
-            "digest": new.digest,
-            "actor": f"user:{new.owner}",
-        },
-    )
-    if row is None:
-        return await _find_created(connection, new)
-    return Change(job=job_from(row), queued=(Kind.PLAN,))
+async def _delete_job(connection: Connection, *, job_id: UUID, owner: str) -> None:
+    job = await lock_owned_job(connection, job_id, owner)
+    if not await write(connection, "delete_job", {"job_id": job_id}):
+        raise WrongStatus("delete", job.status)
 
 
-async def _find_created(connection: Connection, new: NewJob) -> Change:
-    params = {"owner": new.owner, "request_id": new.request_id}
-    row = await read_one(connection, "find_request", params)
-    if row is None or row["digest"] != new.digest:
-        raise RequestIdTaken(new.request_id or "")
-    job = await _get_job(connection, job_id=row["job_id"], owner=new.owner)
-    return Change(job=job)
-
-
-async def _get_job(connection: Connection, *, job_id: UUID, owner: str) -> Job:
-    row = await read_one(connection, "get_job", {"job_id": job_id, "owner": owner})
-    if row is None:
-        raise JobNotFound(job_id)
-    return job_from(row)
-
-
-async def _cancel_job(
-    connection: Connection, *, owner: str, params: Mapping[str, Any]
-) -> Change:
-    job_id: UUID = params["job_id"]
-    job = await lock_job(connection, job_id)
-    if job is None or job.owner != owner:
-        raise JobNotFound(job_id)
-    row = await read_one(connection, "request_cancel", params)
-    if row is None:
-        if job.status in FINISHED - {Status.CANCELLED}:
-            raise NotCancellable(job.status)
-        return Change(job=job, stops=job.status is Status.CANCELLING)
-    job = job_from(row)
-    if job.status is Status.CANCELLED:
-        actor = params["requested_by"]
-        job = await record(connection, job_id, EventKind.CANCELLED, actor)
-    return Change(job=job, stops=job.status is Status.CANCELLING)
+def _filter_params(owner: str, jobs: JobFilter) -> dict[str, Any]:
+    return {
+        "owner": owner,
+        "statuses": jobs.statuses and list(jobs.statuses),
+        "text": jobs.text,
+        "created_from": jobs.created_from,
+        "created_to": jobs.created_to,
+    }
 
 
 def _event_from(row: Mapping[str, Any]) -> JobEvent:

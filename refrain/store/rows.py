@@ -8,6 +8,7 @@ from refrain.job import (
     Cause,
     Job,
     Kind,
+    PauseMode,
     SegmentRow,
     Slot,
     Stage,
@@ -26,6 +27,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
     values: dict[str, Any] = {
         **row,
         "status": Status(row["status"]),
+        "pause_mode": row["pause_mode"] and PauseMode(row["pause_mode"]),
         "stage": row["stage"] and Stage(row["stage"]),
         "cancel_cause": row["cancel_cause"] and Cause(row["cancel_cause"]),
     }

@@ -12,7 +12,6 @@ from psycopg.types.json import Jsonb
 
 from refrain.errors import CallRefused, OutcomeRefused
 from refrain.job import (
-    ABORTED_MODES,
     ClipMade,
     Ending,
     EventKind,
@@ -24,6 +23,7 @@ from refrain.job import (
     Rescued,
     SegmentRow,
     Slot,
+    Status,
     StopMode,
     Task,
     TaskStatus,
@@ -52,8 +52,12 @@ if TYPE_CHECKING:
 class TaskStore:
     """What a worker asks of the record, for the tasks it runs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, jobs_per_owner: int | None = None
+    ) -> None:
+        """`jobs_per_owner` jobs of an owner are under way at most; None: any number."""
         self._database = database
+        self._jobs_per_owner = jobs_per_owner
 
     async def claim_task(
         self, worker_id: UUID, kinds: Collection[Kind], slots: Collection[Slot]
@@ -66,6 +70,7 @@ class TaskStore:
             "worker_id": worker_id,
             "kinds": list(kinds),
             "slots": list(slots),
+            "jobs_per_owner": self._jobs_per_owner,
         }
         return await self._database.transact(partial(_claim_task, params=params))
 
@@ -125,9 +130,9 @@ class TaskStore:
             raise CallRefused
         return segment_from(row)
 
-    async def names_artifact(self, job_id: UUID, uri: str) -> bool:
-        """True if the job or one of its segments names the artifact."""
-        params = {"job_id": job_id, "uri": uri}
+    async def names_artifact(self, uri: str) -> bool:
+        """True if a job or a segment names the artifact."""
+        params = {"uri": uri, "owner": None}
         row = await self._database.read(
             partial(read_one, name="names_artifact", params=params)
         )
@@ -148,6 +153,12 @@ async def _claim_task(
     if claimable is None:
         return None
     job_id: UUID = claimable["job_id"]
+    starts = Status(claimable["status"]) is Status.PENDING
+    if starts and params["jobs_per_owner"] is not None:
+        # Another start of this owner's would not be seen in the count that follows.
+        owner = await read_one(connection, "lock_owner", {"owner": claimable["owner"]})
+        if owner is None or not owner["locked"]:
+            return None
     row = await read_one(connection, "claim_task", {**params, "job_id": job_id})
     if row is None:
         return None
@@ -225,24 +236,29 @@ async def _write_result(
     if completed and isinstance(outcome, Planned):
         await _insert_segments(connection, job, outcome)
     if completed and isinstance(outcome, ClipMade):
-        uris = {"image_uri": outcome.image_uri, "clip_uri": outcome.clip_uri}
-        position = {"position": task.position}
-        await write(connection, "keep_segment", {**job_id, **position, **uris})
+        made = {
+            "position": task.position,
+            "image_uri": outcome.image_uri,
+            "clip_uri": outcome.clip_uri,
+            "input_digest": outcome.input_digest,
+        }
+        await write(connection, "keep_segment", {**job_id, **made})
     await write(
         connection,
         "release_task",
         {
             **job_id,
             "segments_completed": int(completed and isinstance(outcome, ClipMade)),
-            "aborted": int(end.stop_mode in ABORTED_MODES),
+            "aborted": int(end.stop_mode is StopMode.ABORTED),
+            "killed": int(end.stop_mode is StopMode.KILLED_AFTER_GRACE),
+            "expired": int(end.stop_mode is StopMode.LEASE_EXPIRED),
             "finished_anyway": int(end.stop_mode is StopMode.FINISHED_ANYWAY),
         },
     )
     if end.status is TaskStatus.QUEUED:
         return (task.kind,)
     if completed and isinstance(outcome, Planned):
-        slot = {**job_id, "slot": outcome.slot}
-        return (Kind.SEGMENT,) * await write(connection, "insert_segment_tasks", slot)
+        return (Kind.SEGMENT,) * await write(connection, "insert_segment_tasks", job_id)
     if completed and isinstance(outcome, ClipMade):
         return (Kind.STITCH,) * await write(connection, "insert_stitch", job_id)
     return ()
@@ -253,6 +269,7 @@ async def _insert_segments(connection: Connection, job: Job, plan: Planned) -> N
         raise OutcomeRefused("a storyboard has at least one segment")
     params = {
         "job_id": job.job_id,
+        "slot": plan.slot,
         "positions": [segment.position for segment in plan.segments],
         "start_offsets": [segment.start_offset for segment in plan.segments],
         "end_offsets": [segment.end_offset for segment in plan.segments],
@@ -280,10 +297,15 @@ async def _rescue_tasks(
     await lock_job(connection, job_id)
     rows = await read_all(connection, "list_orphaned_tasks", {"job_id": job_id})
     rescued: list[tuple[Task, Change]] = []
-    for task in map(task_from, rows):
-        error = {"code": 14, "message": f"worker {task.worker_id} died"}
+    for row in rows:
+        killed = row.pop("killed")
+        task = task_from(row)
+        rescued_task = Rescued(
+            error={"code": 14, "message": f"worker {task.worker_id} died"},
+            mode=StopMode.KILLED_AFTER_GRACE if killed else StopMode.LEASE_EXPIRED,
+        )
         change = await _settle_task(
-            connection, task=task, outcome=Rescued(error=error), actor=actor
+            connection, task=task, outcome=rescued_task, actor=actor
         )
         if change is not None:
             rescued.append((task, change))

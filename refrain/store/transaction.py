@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from refrain.errors import JobNotFound
 from refrain.job import EventKind, Job, Kind, Task
 from refrain.store.database import Connection, Row, query
 from refrain.store.rows import job_from
@@ -51,6 +52,22 @@ async def lock_job(connection: Connection, job_id: UUID) -> Job | None:
     """Locks the job until the end of the transaction and returns its row."""
     row = await read_one(connection, "lock_job", {"job_id": job_id})
     return None if row is None else job_from(row)
+
+
+async def lock_owned_job(connection: Connection, job_id: UUID, owner: str) -> Job:
+    """Locks the job; raises JobNotFound, also for another owner's."""
+    job = await lock_job(connection, job_id)
+    if job is None or job.owner != owner:
+        raise JobNotFound(job_id)
+    return job
+
+
+async def get_owned_job(connection: Connection, job_id: UUID, owner: str) -> Job:
+    """Reads the job; raises JobNotFound, also for another owner's."""
+    row = await read_one(connection, "get_job", {"job_id": job_id, "owner": owner})
+    if row is None:
+        raise JobNotFound(job_id)
+    return job_from(row)
 
 
 async def record(

@@ -47,6 +47,14 @@ class WorkerStore:
         params = {"worker_id": worker_id}
         await self._database.read(partial(write, name="retire_worker", params=params))
 
+    async def kill_worker(self, worker_id: UUID) -> None:
+        """Notes that the worker's process is about to be ended, with what it runs.
+
+        Whoever takes its tasks back once its lease is over then knows how they ended.
+        """
+        params = {"worker_id": worker_id}
+        await self._database.read(partial(write, name="kill_worker", params=params))
+
     async def list_stops(
         self, worker_id: UUID, held: Collection[Attempt]
     ) -> dict[Attempt, AbortReason]:
@@ -82,11 +90,6 @@ class WorkerStore:
         """Returns stopping and pausing jobs of which no task runs."""
         rows = await self._read("list_idle_stopping_jobs", {})
         return [row["job_id"] for row in rows]
-
-    async def list_overdue_jobs(self) -> list[tuple[UUID, str]]:
-        """Returns id and owner of jobs whose `cancel_after` has passed."""
-        rows = await self._read("list_overdue_jobs", {})
-        return [(row["job_id"], row["owner"]) for row in rows]
 
     async def _read(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         return await self._database.read(partial(read_all, name=name, params=params))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from refrain.job import ClipMade, SegmentRow, Task
+from refrain.reuse import input_digest
 from refrain.storyboard import frames_between
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class MakeSegment:
             return ClipMade(
                 image_uri=await self._artifacts.put(f"{task.folder}/image.jpg", image),
                 clip_uri=await self._artifacts.put(f"{task.folder}/clip.mp4", clip),
+                input_digest=input_digest(request, segment),
             )
 
     async def _paint(

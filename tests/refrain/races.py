@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from refrain.errors import NotCancellable
+from refrain.errors import WrongStatus
 from refrain.job import Aborted, Job, Status, Task, TaskStatus
 from tests.refrain.record import FAILED, Record, clip_of, outcome_of
 
@@ -68,7 +68,7 @@ async def last_orphaned(record: Record) -> Job:
 async def cancel(record: Record, job_id: UUID, _running: Sequence[Task]) -> Any:
     try:
         return (await record.cancel(job_id)).status
-    except NotCancellable:
+    except WrongStatus:
         return "refused"
 
 

@@ -15,6 +15,7 @@ from refrain.job import (
     Job,
     Kind,
     Outcome,
+    PauseMode,
     Planned,
     SegmentRow,
     Slot,
@@ -84,6 +85,7 @@ def clip_of(task: Task) -> ClipMade:
     return ClipMade(
         image_uri=f"artifact:{task.folder}/image.jpg",
         clip_uri=f"artifact:{task.folder}/clip.mp4",
+        input_digest=b"inputs",
     )
 
 
@@ -156,6 +158,16 @@ class Record:
             job_id, "ada", requested_by="user:ada", reason=reason
         )
         return change.job
+
+    async def pause(self, job: Job, mode: PauseMode = PauseMode.DRAIN) -> Job:
+        """Pauses as its owner does."""
+        pause = self.jobs.pause_job(job.job_id, job.owner, mode, actor="user:ada")
+        return (await pause).job
+
+    async def resume(self, job: Job) -> Job:
+        """Resumes as its owner does."""
+        resume = self.jobs.resume_job(job.job_id, job.owner, actor="user:ada")
+        return (await resume).job
 
     async def at_segments(self, worker_id: UUID, segments: int = 2, **job: Any) -> Job:
         """A job whose segments are queued."""
@@ -275,16 +287,17 @@ WITH counted AS (
         status IN ('cancelled', 'completed', 'failed') AS finished,
         status = 'cancelling' OR (status = 'processing' AND error IS NOT NULL)
             AS stopping,
-        running, queued, skipped, aborted, finished_anyway, clips, stitches,
-        events, newest_event
+        running, queued, skipped, aborted, killed, expired, finished_anyway, clips,
+        stitches, events, newest_event
     FROM jobs
     CROSS JOIN LATERAL (
         SELECT
             count(*) FILTER (WHERE tasks.status = 'running') AS running,
             count(*) FILTER (WHERE tasks.status = 'queued') AS queued,
             count(*) FILTER (WHERE tasks.status = 'skipped') AS skipped,
-            count(*) FILTER (WHERE stop_mode IN (
-                'aborted', 'killed_after_grace', 'lease_expired')) AS aborted,
+            count(*) FILTER (WHERE stop_mode = 'aborted') AS aborted,
+            count(*) FILTER (WHERE stop_mode = 'killed_after_grace') AS killed,
+            count(*) FILTER (WHERE stop_mode = 'lease_expired') AS expired,
             count(*) FILTER (WHERE stop_mode = 'finished_anyway') AS finished_anyway,
             count(*) FILTER (WHERE tasks.kind = 'stitch') AS stitches
         FROM tasks WHERE tasks.job_id = jobs.job_id
@@ -310,6 +323,8 @@ FROM counted CROSS JOIN LATERAL (
         (NOT finished AND running + queued = 0, 'nothing will ever end this job'),
         (skipped <> tasks_skipped, 'the receipt miscounts what was skipped'),
         (aborted <> tasks_aborted, 'the receipt miscounts what was aborted'),
+        (killed <> tasks_killed, 'the receipt miscounts what was killed'),
+        (expired <> tasks_expired, 'the receipt miscounts what was taken back'),
         (finished_anyway <> tasks_finished_anyway,
             'the receipt miscounts what finished anyway'),
         (cancel_requested_at IS NOT NULL AND slowest_stop < interval '0',

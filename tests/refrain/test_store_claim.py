@@ -120,13 +120,15 @@ async def test_a_task_in_backoff_is_claimed_when_it_is_due(record: Record) -> No
     assert await eventually(lambda: record.claims(worker_id))
 
 
-@pytest.mark.parametrize("status", ["pausing", "paused"])
+@pytest.mark.parametrize("status", [Status.PAUSING, Status.PAUSED])
 async def test_a_pausing_or_paused_job_gives_no_claims(
-    record: Record, status: str
+    record: Record, status: Status
 ) -> None:
     worker_id = await record.register()
-    await record.at_segments(worker_id)
-    await record.read("UPDATE jobs SET status = %s", status)
+    job = await record.at_segments(worker_id, segments=3)
+    if status is Status.PAUSING:
+        await record.claim(worker_id)
+    assert (await record.pause(job)).status is status
     assert not await record.claims(worker_id)
 
 

@@ -195,7 +195,7 @@ async def test_a_segment_that_finished_anyway_is_kept(
     assert change.job.finished
     assert change.job.segments_completed == 1
     assert change.job.tasks_finished_anyway == 1
-    assert await record.tasks.names_artifact(job.job_id, clip_of(task).clip_uri)
+    assert await record.tasks.names_artifact(clip_of(task).clip_uri)
     ended = await record.task(job, Kind.SEGMENT)
     assert (ended.status, ended.stop_mode) == (
         TaskStatus.COMPLETED,
@@ -225,7 +225,7 @@ async def test_a_video_that_comes_after_the_cancel_is_refused(record: Record) ->
     change = await record.settle(task, video)
     assert change is not None
     assert (change.job.status, change.job.video) == (Status.CANCELLED, None)
-    assert not await record.tasks.names_artifact(job.job_id, video.video["uri"])
+    assert not await record.tasks.names_artifact(video.video["uri"])
     await record.assert_sound()
 
 
@@ -235,7 +235,7 @@ async def test_a_stitch_that_settles_while_pausing_completes_the_job(
     worker_id = await record.register()
     job = await record.at_stitch(worker_id)
     task = await record.claim(worker_id)
-    await record.read("UPDATE jobs SET status = 'pausing'")
+    await record.pause(job)
     await record.settle(task, video_of(task))
     assert (await record.job(job.job_id)).status is Status.COMPLETED
     await record.assert_sound()
@@ -250,7 +250,7 @@ async def test_what_follows_a_task_is_queued_while_pausing(
         record.create() if kind is Kind.PLAN else record.at_segments(worker_id, 1)
     )
     task = await record.claim(worker_id)
-    await record.read("UPDATE jobs SET status = 'pausing'")
+    await record.pause(job)
     change = await record.settle(task, outcome_of(task, segments=1))
     assert change is not None
     assert change.job.status is Status.PAUSED
@@ -266,7 +266,7 @@ async def test_a_failure_while_pausing_fails_the_job(record: Record) -> None:
     worker_id = await record.register()
     job = await record.at_segments(worker_id)
     task, other = await record.claim(worker_id), await record.claim(worker_id)
-    await record.read("UPDATE jobs SET status = 'pausing'")
+    await record.pause(job)
     await record.settle(task, FAILED)
     assert (await record.job(job.job_id)).stopping
     await record.settle(other, Aborted())

@@ -161,11 +161,9 @@ async def test_a_stopping_job_of_which_nothing_runs_is_found_and_ended(
         await record.claim(worker_id)
         if job.title == "c":
             await record.cancel(job)
-    pausing, failing = "pausing", "processing"
-    await record.read("UPDATE jobs SET status = %s WHERE title = 'p'", pausing)
-    await record.read(
-        "UPDATE jobs SET status = %s, error = '{}' WHERE title = 'f'", failing
-    )
+        if job.title == "p":
+            await record.pause(job)
+    await record.read("UPDATE jobs SET error = '{}' WHERE title = 'f'")
     assert await record.workers.list_idle_stopping_jobs() == []
     await record.read(lost, "running")
     idle = await record.workers.list_idle_stopping_jobs()
@@ -186,17 +184,6 @@ async def test_a_job_at_work_is_not_ended_by_the_sweep(record: Record) -> None:
     assert await record.tasks.end_idle_job(job.job_id, "sweep") is None
     assert await record.tasks.end_idle_job(uuid4(), "sweep") is None
     assert await record.job(job.job_id) == before
-
-
-async def test_jobs_past_their_deadline_are_overdue_until_they_stop(
-    record: Record,
-) -> None:
-    late = await record.create(cancel_after=timedelta(seconds=-1))
-    await record.create(cancel_after=timedelta(hours=1))
-    await record.create(cancel_after=None)
-    assert await record.workers.list_overdue_jobs() == [(late.job_id, "ada")]
-    await record.cancel(late)
-    assert await record.workers.list_overdue_jobs() == []
 
 
 async def test_a_heartbeat_hears_what_of_its_tasks_must_stop(record: Record) -> None:

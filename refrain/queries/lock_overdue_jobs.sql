@@ -1,5 +1,6 @@
-SELECT job_id, owner
+SELECT job_id
 FROM jobs
 WHERE status IN ('pending', 'processing', 'pausing', 'paused') AND cancel_at <= now()
-ORDER BY job_id
-LIMIT 1000
+ORDER BY tasks_running = 0, job_id
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
