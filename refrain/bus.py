@@ -16,6 +16,7 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
+from refrain.job import Status
 from refrain.v1.stop_event_pb2 import StopEvent
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
-    from refrain.job import Kind
+    from refrain.job import Job, Kind
     from refrain.store import Change
 
 log = logging.getLogger(__name__)
@@ -190,14 +191,23 @@ class Bell:
 
 
 def _stop_events(changes: list[Change]) -> Iterator[StopEvent]:
-    """A job that fails and is not cancelled stops for another reason."""
-    for kind, cancelled in ((StopEvent.CANCEL, True), (StopEvent.FAIL, False)):
+    for kind in (StopEvent.CANCEL, StopEvent.PAUSE, StopEvent.FAIL):
         stops = [
             StopEvent.Stop(
                 job_id=str(change.job.job_id), event_sequence=change.job.event_sequence
             )
             for change in changes
-            if change.job.cancelled == cancelled
+            if _stop_kind(change.job) == kind
         ]
         for start in range(0, len(stops), STOPS_PER_EVENT):
             yield StopEvent(kind=kind, stops=stops[start : start + STOPS_PER_EVENT])
+
+
+def _stop_kind(job: Job) -> StopEvent.Kind.ValueType:
+    match job.status:
+        case Status.CANCELLING:
+            return StopEvent.CANCEL
+        case Status.PAUSING:
+            return StopEvent.PAUSE
+        case _:
+            return StopEvent.FAIL

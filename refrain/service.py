@@ -57,7 +57,7 @@ class Service:
             settings=self._settings,
             timing=self._timing,
             jobs=JobStore(database),
-            tasks=TaskStore(database),
+            tasks=TaskStore(database, jobs_per_owner=self._settings.jobs_per_owner),
             workers=WorkerStore(lease_database),
             artifacts=ArtifactStore(self._settings.storage_url),
             bus=bus,

@@ -30,6 +30,8 @@ class Settings:
     """REFRAIN_MEDIA_SLOTS: media processes of one worker; one per core."""
     scratch: str
     """REFRAIN_SCRATCH: a folder for files in the making; the system's own."""
+    jobs_per_owner: int | None = None
+    """REFRAIN_JOBS_PER_OWNER: jobs of one owner under way at once; any number."""
 
 
 class SettingsError(Exception):
@@ -46,6 +48,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         http_port=_number(environment, "REFRAIN_HTTP_PORT", 8000),
         provider_slots=_number(environment, "REFRAIN_SLOTS", 64),
         media_slots=_number(environment, "REFRAIN_MEDIA_SLOTS", os.cpu_count() or 1),
+        jobs_per_owner=(
+            _number(environment, "REFRAIN_JOBS_PER_OWNER", 1)
+            if environment.get("REFRAIN_JOBS_PER_OWNER")
+            else None
+        ),
         scratch=environment.get("REFRAIN_SCRATCH", "/tmp/refrain"),  # noqa: S108
     )
 

@@ -34,16 +34,22 @@ class StopMemory:
         self._memory = memory.total_seconds()
         self._stops: dict[UUID, _Stop] = {}
 
-    def hear(self, event: StopEvent) -> dict[UUID, AbortReason]:
-        """Remembers the event; returns the jobs it stops, and why."""
+    def hear(self, event: StopEvent) -> list[UUID]:
+        """Remembers the newest stop of each job, whatever order they come in.
+
+        Returns the jobs that the event names.
+        """
         now = time.monotonic()
         self._forget(now - self._memory)
-        reason = _REASONS[event.kind]
         job_ids = [UUID(stop.job_id) for stop in event.stops]
         for job_id, stop in zip(job_ids, event.stops, strict=True):
-            self._stops.pop(job_id, None)
-            self._stops[job_id] = _Stop(stop.event_sequence, reason, now)
-        return dict.fromkeys(job_ids, reason)
+            known = self._stops.get(job_id)
+            if known is None or known.event_sequence < stop.event_sequence:
+                self._stops.pop(job_id, None)
+                self._stops[job_id] = _Stop(
+                    stop.event_sequence, _REASONS[event.kind], now
+                )
+        return job_ids
 
     def reason_to_abort(self, job_id: UUID, claimed_at: int) -> AbortReason | None:
         """Why a task is to stop that was claimed at this sequence of its job."""

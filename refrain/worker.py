@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from google.rpc import code_pb2
 
-from refrain.cancellation import CancelScope
 from refrain.errors import CallRefused, OutcomeRefused, TaskError, Unavailable
 from refrain.fence import end_process
+from refrain.held import Held, HeldTasks
 from refrain.job import (
     Aborted,
     AbortReason,
@@ -47,6 +46,8 @@ log = logging.getLogger(__name__)
 
 BACKOFF = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
+LAST_WORDS = 1.0
+"""Seconds that a process has between its decision to end and its end."""
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
@@ -56,14 +57,6 @@ class Handler(Protocol):
     async def __call__(self, task: Task) -> Outcome:
         """Returns what was made; raises TaskError if it cannot be made."""
         ...
-
-
-@dataclass(slots=True)
-class _Held:
-    """An attempt of ours, from its claim to the end of its settle."""
-
-    task: Task
-    scope: CancelScope = field(default_factory=CancelScope)
 
 
 class Worker:
@@ -89,12 +82,11 @@ class Worker:
         self._slots = slots
         self._timing = timing
         self._lease = Lease(service, workers, timing, self)
-        self._held: dict[Attempt, _Held] = {}
+        self._held = HeldTasks(timing.grace, self._hear_of_ignored)
         self._stops = StopMemory(timing.stop_memory)
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._killed = asyncio.Event()
         self._draining = False
         self._bells: list[Bell] = []
 
@@ -111,29 +103,32 @@ class Worker:
                 group.create_task(self._lease.keep()),
                 group.create_task(self._lease.watch()),
                 group.create_task(self._hand_back_forever()),
+                group.create_task(self._end_when_killed()),
                 group.create_task(self._claim_forever(group)),
             ]
             await shutdown.wait()
             await self._drain()
             for loop in loops:
                 loop.cancel()
-        with contextlib.suppress(Unavailable):
-            await self._hand_back_unheld()
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(self._timing.grace.total_seconds()):
+                await self._hand_back_unheld()
         await self._lease.give_up()
 
     # What the lease asks of its holder
 
     def held(self) -> Collection[Attempt]:
-        return self._held.keys()
+        return self._held.attempts
 
     def abort(self, attempt: Attempt, reason: AbortReason) -> None:
-        if attempt in self._held:
-            self._abort(self._held[attempt], reason)
+        held = self._held.get(attempt)
+        if held is not None:
+            self._held.abort(held, reason)
 
     async def let_go(self) -> None:
         # A claim whose answer is on its way is then held, and aborted too.
         async with self._claiming:
-            await self._abort_all(AbortReason.LEASE_LOST)
+            await self._held.abort_all(AbortReason.LEASE_LOST)
 
     def look(self) -> None:
         self._wake.set()
@@ -176,14 +171,9 @@ class Worker:
             if claimed is None or not self._lease.stands:
                 return False
             change, task = claimed
-            held = _Held(task)
-            self._held[_attempt(task)] = held
-            self._idle.clear()
+            held = self._held.hold(task, claimed_at=change.job.event_sequence)
         log.info("claimed", extra={"job_id": task.job_id, "task": task.name})
-        sequence = change.job.event_sequence
-        reason = self._stops.reason_to_abort(task.job_id, claimed_at=sequence)
-        if reason is not None:
-            held.scope.cancel(reason)
+        self._abort_if_stopped(held)
         group.create_task(self._run(held))
         await self._bus.announce([change])
         return True
@@ -191,8 +181,7 @@ class Worker:
     def _free_slots(self) -> list[Slot]:
         if self._draining or not self._lease.stands:
             return []
-        used = [held.task.slot for held in self._held.values()]
-        return [slot for slot, n in self._slots.items() if used.count(slot) < n]
+        return self._held.free(self._slots)
 
     async def _listen_while_idle(self) -> None:
         """A worker without a free slot leaves the group that doorbells ring in."""
@@ -201,19 +190,17 @@ class Worker:
 
     # Running
 
-    async def _run(self, held: _Held) -> None:
+    async def _run(self, held: Held) -> None:
         try:
             outcome = await self._outcome(held)
             await self._settle(held.task, outcome)
         except Unavailable as err:
             log.warning("files are left to the sweep: %s", err)
         finally:
-            del self._held[_attempt(held.task)]
+            self._held.let_go_of(held)
             self._wake.set()
-            if not self._held:
-                self._idle.set()
 
-    async def _outcome(self, held: _Held) -> Outcome:
+    async def _outcome(self, held: Held) -> Outcome:
         task = held.task
         try:
             made = await held.scope.run(self._handlers[task.kind](task))
@@ -255,7 +242,7 @@ class Worker:
         """Deletes the files of an attempt whose result no row names."""
         match outcome:
             case ClipMade(clip_uri=uri) | VideoMade(video={"uri": str(uri)}):
-                named = await self._tasks.names_artifact(task.job_id, uri)
+                named = await self._tasks.names_artifact(uri)
             case _:
                 named = False
         if not named:
@@ -264,32 +251,31 @@ class Worker:
     # Stopping
 
     def _hear_stop(self, event: StopEvent) -> None:
-        reasons = self._stops.hear(event)
-        for held in list(self._held.values()):
-            if held.task.job_id in reasons:
-                self._abort(held, reasons[held.task.job_id])
+        for job_id in self._stops.hear(event):
+            for held in self._held.of_job(job_id):
+                self._abort_if_stopped(held)
 
-    def _abort(self, held: _Held, reason: AbortReason) -> None:
-        if held.scope.cancel_called:
-            return
-        log.info(
-            "aborting: %s",
-            reason,
-            extra={"job_id": held.task.job_id, "task": held.task.name},
-        )
-        held.scope.cancel(reason)
-        grace = self._timing.grace.total_seconds()
-        asyncio.get_running_loop().call_later(grace, self._end_if_running, held)
+    def _abort_if_stopped(self, held: Held) -> None:
+        job_id, sequence = held.task.job_id, held.claimed_at
+        reason = self._stops.reason_to_abort(job_id, claimed_at=sequence)
+        if reason is not None:
+            self._held.abort(held, reason)
 
-    @staticmethod
-    def _end_if_running(held: _Held) -> None:
-        if not held.scope.ended:
-            end_process(f"{held.task.name} ignored its cancellation")
+    def _hear_of_ignored(self, held: Held) -> None:
+        log.error("%s ignored its cancellation", held.task.name)
+        self._killed.set()
 
-    async def _abort_all(self, reason: AbortReason) -> None:
-        for held in self._held.values():
-            self._abort(held, reason)
-        await self._idle.wait()
+    async def _end_when_killed(self) -> None:
+        """Ends a process that cannot be rid of a task in another way.
+
+        What else it runs is handed back before, if that is quickly done.
+        """
+        await self._killed.wait()
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await self._workers.kill_worker(self._lease.worker_id)
+                await self._held.abort_all(AbortReason.SHUTDOWN)
+        end_process("a task ignored its cancellation")
 
     async def _drain(self) -> None:
         """Lets running tasks end for a while, then hands them back."""
@@ -299,8 +285,8 @@ class Worker:
         await self._listen_while_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.drain.total_seconds()):
-                await self._idle.wait()
-        await self._abort_all(AbortReason.SHUTDOWN)
+                await self._held.wait_for_none()
+        await self._held.abort_all(AbortReason.SHUTDOWN)
 
     async def _hand_back_forever(self) -> None:
         """Apart from the heartbeat, which must not wait for the locks of jobs."""
@@ -320,14 +306,10 @@ class Worker:
             return
         async with self._claiming:
             unheld = await self._workers.list_unheld_tasks(
-                self._lease.worker_id, list(self._held)
+                self._lease.worker_id, list(self._held.attempts)
             )
         for task in unheld:
             await self._settle(task, Aborted())
-
-
-def _attempt(task: Task) -> Attempt:
-    return task.job_id, task.kind, task.position, task.attempt
 
 
 def _failed(task: Task, error: TaskError) -> Failed:

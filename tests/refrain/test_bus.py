@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from refrain.bus import STOPS_PER_EVENT, Bus
-from refrain.job import Job, Kind
+from refrain.job import Job, Kind, Status
 from refrain.local.embedded import EmbeddedNats
 from refrain.local.ports import free_port
 from refrain.store import Change
@@ -73,7 +73,7 @@ async def test_a_stop_reaches_everyone_with_its_sequence(
     heard: dict[str, StopEvent] = {}
     await bus.on_stop(lambda event: heard.update(bus=event))
     await other.on_stop(lambda event: heard.update(other=event))
-    cancelled = replace(job, cancelled=True, event_sequence=7)
+    cancelled = replace(job, status=Status.CANCELLING, event_sequence=7)
 
     async def both_heard() -> bool:
         await gateway.announce([Change(job=cancelled, stops=True)])
@@ -100,12 +100,21 @@ async def test_whoever_announces_hears_it_once_and_at_once_even_without_nats(
             assert events == [job.job_id]
 
 
-async def test_a_failed_job_stops_as_failed(bus: Bus, job: Job) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (Status.CANCELLING, StopEvent.CANCEL),
+        (Status.PAUSING, StopEvent.PAUSE),
+        (Status.PROCESSING, StopEvent.FAIL),
+    ],
+)
+async def test_a_stop_says_why_the_job_stops(
+    bus: Bus, job: Job, status: Status, kind: StopEvent.Kind.ValueType
+) -> None:
     heard: list[StopEvent] = []
     await bus.on_stop(heard.append)
-    await bus.announce([Change(job=job, stops=True)])
-    await eventually(lambda: heard)
-    assert heard[0].kind == StopEvent.FAIL
+    await bus.announce([Change(job=replace(job, status=status), stops=True)])
+    assert [event.kind for event in heard] == [kind]
 
 
 async def test_many_stops_go_out_by_the_thousand(bus: Bus, job: Job) -> None:

@@ -255,7 +255,8 @@ async def test_a_task_that_ignores_its_cancellation_ends_the_process(
     await record.die(worker_id)
     await record.tasks.rescue_tasks(job.job_id, "sweep")
     task = await record.task(job, Kind.PLAN)
-    assert task.stop_mode is StopMode.LEASE_EXPIRED
+    assert task.stop_mode is StopMode.KILLED_AFTER_GRACE
+    assert (await record.job(job.job_id)).tasks_killed == 1
     assert await record.stands(job, Status.CANCELLED)
     await record.assert_sound()
 

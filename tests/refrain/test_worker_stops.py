@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from refrain.job import EventKind, Kind, Status, StopMode, TaskStatus
+from refrain.job import (
+    EventKind,
+    Kind,
+    PauseMode,
+    Slot,
+    Status,
+    StopMode,
+    TaskStatus,
+)
 from refrain.stops import StopMemory
 from refrain.store import Change
 from refrain.v1.stop_event_pb2 import StopEvent
@@ -122,7 +130,7 @@ async def test_a_stop_is_remembered_for_a_while_and_only_against_older_claims(
 ) -> None:
     job = await record.create()
     memory = StopMemory(timedelta(minutes=1))
-    assert memory.hear(stop_of(job, 7)).keys() == {job.job_id}
+    assert memory.hear(stop_of(job, 7)) == [job.job_id]
     assert memory.reason_to_abort(job.job_id, claimed_at=6) is not None
     assert memory.reason_to_abort(job.job_id, claimed_at=7) is None
     assert memory.reason_to_abort(job.job_id, claimed_at=8) is None
@@ -143,9 +151,75 @@ async def test_an_abort_without_a_stop_in_the_record_is_a_hand_back(
     job, hand = await record.create(), Hand()
     async with workshop.bus() as bus, workshop.worker(hand, timing=NEVER_POLLS):
         await eventually(lambda: hand.started)
-        await bus.announce([Change(job=job, stops=True)])
+        later = replace(job, event_sequence=job.event_sequence + 2)
+        await bus.announce([Change(job=later, stops=True)])
         await eventually(lambda: len(hand.started) == 2)
         assert hand.aborted == hand.started[:1]
     task = await record.task(job, Kind.PLAN)
     assert (task.attempt, task.failures) == (2, 0)
     await record.assert_sound()
+
+
+@pytest.mark.parametrize("leg", ["push", "poll"])
+async def test_a_pause_with_abort_hands_the_task_back_and_frees_the_slot(
+    record: Record, workshop: Workshop, leg: str
+) -> None:
+    job, hand = await record.create(), Hand()
+    nats_url, timing = ("", NEVER_POLLS) if leg == "push" else (NO_NATS, POLLS)
+    slots = {Slot.PROVIDER: 1}
+    async with (
+        workshop.bus() as bus,
+        workshop.worker(hand, timing=timing, nats_url=nats_url, slots=slots),
+    ):
+        await eventually(lambda: hand.started)
+        change = await record.jobs.pause_job(
+            job.job_id, "ada", PauseMode.ABORT, actor="user:ada"
+        )
+        await bus.announce([change])
+        await eventually(lambda: record.stands(job, Status.PAUSED))
+        assert hand.aborted == hand.started
+        other = await record.create()
+        await bus.announce([Change(job=other, queued=(Kind.PLAN,))])
+        await eventually(lambda: len(hand.started) == 2)
+        assert hand.started[1].job_id == other.job_id
+    task = await record.task(job, Kind.PLAN)
+    assert (task.status, task.failures) == (TaskStatus.QUEUED, 0)
+    await record.assert_sound()
+
+
+async def test_a_pause_with_drain_leaves_what_runs_alone(
+    record: Record, workshop: Workshop
+) -> None:
+    job, hand = await record.create(), Hand()
+    async with workshop.bus() as bus, workshop.worker(hand):
+        await eventually(lambda: hand.started)
+        change = await record.jobs.pause_job(
+            job.job_id, "ada", PauseMode.DRAIN, actor="user:ada"
+        )
+        await bus.announce([change])
+        hand.release.set()
+        await eventually(lambda: record.stands(job, Status.PAUSED))
+        assert hand.aborted == []
+    assert (await record.task(job, Kind.PLAN)).status is TaskStatus.COMPLETED
+
+
+async def test_a_stop_that_comes_late_does_not_mean_what_was_claimed_after_it(
+    record: Record, workshop: Workshop
+) -> None:
+    job, other, hand = await record.create(), await record.create(), Hand()
+    async with workshop.bus() as bus, workshop.worker(hand, timing=NEVER_POLLS):
+        await eventually(lambda: len(hand.started) == 2)
+        await bus.announce([Change(job=job, stops=True)])
+        # Messages of one connection arrive in their order.
+        await bus.announce([await cancel(record, other)])
+        await eventually(lambda: hand.aborted)
+        assert [task.job_id for task in hand.aborted] == [other.job_id]
+
+
+async def test_stops_out_of_order_leave_the_newest_in_memory(record: Record) -> None:
+    job = await record.create()
+    memory = StopMemory(timedelta(minutes=1))
+    memory.hear(stop_of(job, 9))
+    memory.hear(stop_of(job, 4))
+    assert memory.reason_to_abort(job.job_id, claimed_at=8) is not None
+    assert memory.reason_to_abort(job.job_id, claimed_at=9) is None
