@@ -17,6 +17,7 @@ from refrain.timing import TIMING, Timing
 from refrain.v1 import job_service_pb2
 from refrain.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from services.gateway.audio import AudioUploads
+from services.gateway.bulk import BulkCancel
 from services.gateway.feed import Feed
 from services.gateway.interceptor import ErrorInterceptor
 from services.gateway.job_service import JobService
@@ -59,7 +60,7 @@ async def _serve(
         feed = Feed(to.jobs, to.bus)
         jobs = Jobs(to, feed, uploads)
         health_servicer = _health_servicer()
-        server = _server(JobService(jobs, uploads), health_servicer)
+        server = _server(JobService(jobs, BulkCancel(to), uploads), health_servicer)
         server.add_insecure_port(f"{HOST}:{to.settings.grpc_port}")
         await server.start()
         web = Web(jobs, feed, to.settings)

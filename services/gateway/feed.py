@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from refrain.errors import Unavailable
+from refrain.errors import JobNotFound, Unavailable
 from refrain.job import LAST_EVENTS
+from refrain.v1.job_pb2 import JobEvent
+from services.gateway.event_pages import EventPages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from uuid import UUID
 
     from refrain.bus import Bus
-    from refrain.store import JobEvent, JobStore
+    from refrain.store import JobStore
 
 log = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds between two queries for what no doorbell told; one for all watches."""
-PAGE = 100
+POLLED = 1000
+"""Jobs that one query asks for."""
 
-
-class Bell(asyncio.Event):
-    """What a watch waits on, and the sequence of the last event it has."""
-
-    def __init__(self, job_id: UUID | None, sequence: int) -> None:
-        super().__init__()
-        self.job_id = job_id
-        self.sequence = sequence
+_LAST_KINDS = frozenset(JobEvent.Kind.Value(kind.name) for kind in LAST_EVENTS)
 
 
 class Feed:
@@ -39,7 +36,10 @@ class Feed:
     def __init__(self, jobs: JobStore, bus: Bus) -> None:
         self._jobs = jobs
         self._bus = bus
-        self._bells: dict[UUID | None, set[Bell]] = {}
+        self._pages = EventPages(jobs)
+        self._rings = itertools.count(1)
+        self._watched: dict[UUID, _Watched] = {}
+        self._changes: set[asyncio.Event] = set()
         self._closed = False
 
     async def run(self) -> None:
@@ -61,61 +61,101 @@ class Feed:
     async def watch(self, job_id: UUID, after: int) -> AsyncGenerator[JobEvent]:
         """Yields the job's events that follow `after`, up to the one that ends it.
 
-        Raises Unavailable when the gateway closes; another one serves the rest.
+        Raises JobNotFound when the job is deleted, and Unavailable when the gateway
+        closes; another one serves the rest.
         """
-        with self._bell(job_id, after) as bell:
+        with self._watch(job_id, after) as (watched, bell):
             while True:
                 bell.clear()
-                events = await self._jobs.list_events(
-                    job_id, after=bell.sequence, page_size=PAGE
-                )
+                events = await self._pages.after(job_id, bell.sequence, watched.ring)
                 for event in events:
                     yield event
                     bell.sequence = event.sequence
-                    if event.kind in LAST_EVENTS:
+                    if event.kind in _LAST_KINDS:
                         return
                 if self._closed:
                     raise Unavailable("This gateway stops; watch again from here.")
+                if not events and watched.deleted:
+                    raise JobNotFound(job_id)
                 if not events:
                     await bell.wait()
 
     async def changes(self) -> AsyncGenerator[None]:
         """Yields whenever any job may have changed, at least once a second."""
-        with self._bell(None, 0) as bell:
+        bell = asyncio.Event()
+        self._changes.add(bell)
+        try:
             while not self._closed:
                 bell.clear()
                 yield
                 await bell.wait()
+        finally:
+            self._changes.remove(bell)
 
     @contextmanager
-    def _bell(self, job_id: UUID | None, sequence: int) -> Generator[Bell]:
-        bell = Bell(job_id, sequence)
-        bells = self._bells.setdefault(job_id, set())
-        bells.add(bell)
+    def _watch(self, job_id: UUID, after: int) -> Generator[tuple[_Watched, _Bell]]:
+        if job_id not in self._watched:
+            self._watched[job_id] = _Watched(next(self._rings))
+        watched, bell = self._watched[job_id], _Bell(after)
+        watched.bells.add(bell)
         try:
-            yield bell
+            yield watched, bell
         finally:
-            bells.discard(bell)
-            if not bells:
-                self._bells.pop(job_id, None)
+            watched.bells.remove(bell)
+            if not watched.bells:
+                del self._watched[job_id]
 
     def _ring(self, job_id: UUID) -> None:
-        for bell in [*self._bells.get(job_id, ()), *self._bells.get(None, ())]:
-            bell.set()
+        self._ring_changes()
+        if watched := self._watched.get(job_id):
+            self._ring_watches(watched)
 
     def _ring_all(self) -> None:
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.set()
+        self._ring_changes()
+        for watched in self._watched.values():
+            self._ring_watches(watched)
+
+    def _ring_changes(self) -> None:
+        for bell in self._changes:
+            bell.set()
+
+    def _ring_watches(self, watched: _Watched) -> None:
+        watched.ring = next(self._rings)
+        for bell in watched.bells:
+            bell.set()
 
     async def _poll(self) -> None:
-        for bell in self._bells.get(None, ()):
-            bell.set()
-        watched = [job_id for job_id in self._bells if job_id is not None]
-        if not watched:
+        self._ring_changes()
+        job_ids = list(self._watched)
+        for start in range(0, len(job_ids), POLLED):
+            asked = job_ids[start : start + POLLED]
+            newest = await self._jobs.list_sequences(asked)
+            for job_id in asked:
+                self._compare(job_id, newest.get(job_id))
+
+    def _compare(self, job_id: UUID, newest: int | None) -> None:
+        """Rings if there is more than some watch has; None says that it is deleted."""
+        watched = self._watched.get(job_id)
+        if watched is None:
             return
-        newest = await self._jobs.list_sequences(watched)
-        for job_id in watched:
-            for bell in self._bells.get(job_id, ()):
-                if newest.get(job_id, bell.sequence) > bell.sequence:
-                    bell.set()
+        watched.deleted = newest is None
+        if newest is None or any(bell.sequence < newest for bell in watched.bells):
+            self._ring_watches(watched)
+
+
+class _Watched:
+    """A job that someone watches."""
+
+    def __init__(self, ring: int) -> None:
+        self.ring = ring
+        """Rises with every doorbell, and is never one of another time."""
+        self.bells: set[_Bell] = set()
+        self.deleted = False
+
+
+class _Bell(asyncio.Event):
+    """What a watch waits on, and the sequence of the last event it has."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__()
+        self.sequence = sequence

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
+from google.rpc import status_pb2
 
 from refrain import VERSION
 from refrain.artifacts import uri_of
-from refrain.errors import InvalidRequest
-from refrain.job import Status
-from refrain.store import JobFilter
+from refrain.errors import InvalidRequest, NotOffered, RefrainError
+from refrain.job import PauseMode
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
-from services.gateway.later import LaterRpcs
+from refrain.v1.job_service_pb2_grpc import JobServiceServicer
+from services.gateway.fields import read_cancel_filter, read_filter, read_timeout
+from services.gateway.interceptor import status_of
 from services.gateway.messages import (
     event_message,
     job_message,
@@ -22,24 +24,41 @@ from services.gateway.messages import (
     snapshot_message,
     task_message,
 )
+from services.gateway.paging import (
+    cut_page,
+    read_event_token,
+    read_job_token,
+    read_page_size,
+    token_after_event,
+    token_after_job,
+)
 from services.gateway.request import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
-    from datetime import datetime
+    from typing import NoReturn
 
+    from refrain.job import Job
     from services.gateway.audio import AudioUploads
+    from services.gateway.bulk import BulkCancel
     from services.gateway.jobs import Jobs
 
 OWNER = "local"
 """Who every caller is until there is authentication."""
 
+_PAUSE_MODES = {
+    v1.PauseJobRequest.MODE_UNSPECIFIED: PauseMode.DRAIN,
+    v1.PauseJobRequest.DRAIN: PauseMode.DRAIN,
+    v1.PauseJobRequest.ABORT: PauseMode.ABORT,
+}
 
-class JobService(LaterRpcs):
+
+class JobService(JobServiceServicer):
     """Reads requests, asks Jobs, writes answers."""
 
-    def __init__(self, jobs: Jobs, uploads: AudioUploads) -> None:
+    def __init__(self, jobs: Jobs, bulk: BulkCancel, uploads: AudioUploads) -> None:
         self._jobs = jobs
+        self._bulk = bulk
         self._uploads = uploads
 
     async def CreateJob(
@@ -47,22 +66,71 @@ class JobService(LaterRpcs):
     ) -> job_pb2.Job:
         return job_message(await self._jobs.create(request, OWNER))
 
+    async def PreviewJob(self, request: object, context: object) -> NoReturn:
+        raise NotOffered("PreviewJob")
+
     async def GetJob(self, request: v1.GetJobRequest, context: object) -> job_pb2.Job:
         return job_message(await self._jobs.get(request.job_id, OWNER))
 
     async def ListJobs(
         self, request: v1.ListJobsRequest, context: object
     ) -> v1.ListJobsResponse:
-        jobs, token = await self._jobs.list(
-            OWNER, _filter(request.filter), request.page_size, request.page_token
-        )
-        return v1.ListJobsResponse(jobs=map(job_message, jobs), next_page_token=token)
+        page_size = read_page_size(request.page_size, default=50)
+        before = read_job_token(request.page_token)
+        jobs = read_filter(request.filter)
+        found = await self._jobs.list(OWNER, jobs, page_size + 1, before)
+        page, more = cut_page(map(job_message, found), page_size)
+        token = token_after_job(page[-1]) if more else ""
+        return v1.ListJobsResponse(jobs=page, next_page_token=token)
 
     async def CancelJob(
         self, request: v1.CancelJobRequest, context: object
     ) -> job_pb2.Job:
         return job_message(
             await self._jobs.cancel(request.job_id, OWNER, request.reason)
+        )
+
+    async def BatchCancelJobs(
+        self, request: v1.BatchCancelJobsRequest, context: object
+    ) -> v1.BatchCancelJobsResponse:
+        answers = await self._bulk.by_ids(request.job_ids, OWNER, request.reason)
+        return v1.BatchCancelJobsResponse(
+            results=map(_result, request.job_ids, answers)
+        )
+
+    async def CancelJobs(
+        self, request: v1.CancelJobsRequest, context: object
+    ) -> v1.CancelJobsResponse:
+        jobs = read_cancel_filter(request)
+        if request.dry_run:
+            cancelled = await self._bulk.preview(OWNER, jobs)
+        else:
+            cancelled = await self._bulk.by_filter(OWNER, jobs, request.reason)
+        return v1.CancelJobsResponse(
+            cancelled=cancelled.at_once,
+            cancelling=cancelled.stopping,
+            remaining=cancelled.remaining,
+            sample=map(job_message, cancelled.sample),
+        )
+
+    async def PauseJob(
+        self, request: v1.PauseJobRequest, context: object
+    ) -> job_pb2.Job:
+        mode = _PAUSE_MODES.get(request.mode)
+        if mode is None:
+            raise InvalidRequest({"mode": "must be DRAIN or ABORT, or be left unset"})
+        return job_message(await self._jobs.pause(request.job_id, OWNER, mode))
+
+    async def ResumeJob(
+        self, request: v1.ResumeJobRequest, context: object
+    ) -> job_pb2.Job:
+        return job_message(await self._jobs.resume(request.job_id, OWNER))
+
+    async def RetryJob(
+        self, request: v1.RetryJobRequest, context: object
+    ) -> job_pb2.Job:
+        return job_message(
+            await self._jobs.retry(request.job_id, OWNER, request.request_id)
         )
 
     async def WatchJob(
@@ -73,8 +141,13 @@ class JobService(LaterRpcs):
         if not request.HasField("after_sequence"):
             yield snapshot_message(job)
             after = job.event_sequence
-        async for event in self._jobs.watch(job, after):
-            yield event_message(event)
+        async with aclosing(self._jobs.watch(job, after)) as events:
+            async for event in events:
+                yield event
+
+    async def WaitJob(self, request: v1.WaitJobRequest, context: object) -> job_pb2.Job:
+        timeout = read_timeout(request)
+        return job_message(await self._jobs.wait(request.job_id, OWNER, timeout))
 
     async def ListSegments(
         self, request: v1.ListSegmentsRequest, context: object
@@ -87,6 +160,22 @@ class JobService(LaterRpcs):
     ) -> v1.ListTasksResponse:
         tasks = await self._jobs.tasks(request.job_id, OWNER)
         return v1.ListTasksResponse(tasks=map(task_message, tasks))
+
+    async def ListJobEvents(
+        self, request: v1.ListJobEventsRequest, context: object
+    ) -> v1.ListJobEventsResponse:
+        page_size = read_page_size(request.page_size, default=100)
+        after = read_event_token(request.page_token)
+        found = await self._jobs.events(request.job_id, OWNER, page_size + 1, after)
+        page, more = cut_page(map(event_message, found), page_size)
+        token = token_after_event(page[-1]) if more else ""
+        return v1.ListJobEventsResponse(events=page, next_page_token=token)
+
+    async def DeleteJob(
+        self, request: v1.DeleteJobRequest, context: object
+    ) -> v1.DeleteJobResponse:
+        await self._jobs.delete(request.job_id, OWNER)
+        return v1.DeleteJobResponse()
 
     async def DownloadArtifact(
         self, request: v1.DownloadArtifactRequest, context: object
@@ -119,28 +208,13 @@ class JobService(LaterRpcs):
         )
 
 
-def _filter(wanted: v1.JobFilter) -> JobFilter:
-    names = job_pb2.Job.Status
-    try:
-        statuses = [Status[names.Name(status)] for status in wanted.statuses]
-    except (KeyError, ValueError) as err:
-        why = "must each be a status of refrain.v1.Job.Status"
-        raise InvalidRequest({"filter.statuses": why}) from err
-    if "\0" in wanted.text:
-        raise InvalidRequest({"filter.text": "must not hold NUL bytes"})
-    return JobFilter(
-        statuses=statuses or None,
-        text=wanted.text or None,
-        created_from=_time(wanted, "create_time_from"),
-        created_to=_time(wanted, "create_time_to"),
+def _result(
+    job_id: str, answer: Job | RefrainError
+) -> v1.BatchCancelJobsResponse.Result:
+    if isinstance(answer, RefrainError):
+        return v1.BatchCancelJobsResponse.Result(
+            job_id=job_id, status=status_of(answer)
+        )
+    return v1.BatchCancelJobsResponse.Result(
+        job_id=job_id, status=status_pb2.Status(), job=job_message(answer)
     )
-
-
-def _time(wanted: v1.JobFilter, name: str) -> datetime | None:
-    if not wanted.HasField(name):  # pyright: ignore[reportArgumentType]
-        return None
-    try:
-        return getattr(wanted, name).ToDatetime(UTC)
-    except (ValueError, OverflowError) as err:
-        why = "must be a time from the year 1 to 9999"
-        raise InvalidRequest({f"filter.{name}": why}) from err

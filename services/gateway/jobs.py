@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-from typing import TYPE_CHECKING, TypeVar
-from uuid import UUID
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
 
 from refrain.artifacts import key_of
 from refrain.cancellation import shielded
-from refrain.errors import (
-    ArtifactNotFound,
-    InvalidRequest,
-    SequenceOutOfRange,
-)
+from refrain.errors import ArtifactNotFound, SequenceOutOfRange
+from services.gateway.deletion import delete_job
+from services.gateway.fields import read_job_id, read_reason, read_request_id
 from services.gateway.request import check_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
     from typing import Any
+    from uuid import UUID
 
-    from refrain.job import Job, SegmentRow, Task
+    from refrain.job import Job, PauseMode, SegmentRow, Task
     from refrain.service import Connections
     from refrain.store import Change, JobEvent, JobFilter
+    from refrain.v1 import job_pb2
     from refrain.v1.job_service_pb2 import CreateJobRequest
     from services.gateway.audio import AudioUploads
     from services.gateway.feed import Feed
 
-T = TypeVar("T")
-
-MAX_REASON = 1024
 SHORT_LYRICS = 20_000
 """Characters that are read within milliseconds."""
-DEFAULT_PAGE = 50
-MAX_PAGE = 1000
 
 
 class Jobs:
-    """The jobs of all owners, each call in the name of one."""
+    """The jobs of all owners, each call in the name of one.
+
+    All that take a job id raise InvalidRequest for a malformed one, and JobNotFound.
+    """
 
     def __init__(
         self,
@@ -61,44 +57,74 @@ class Jobs:
         return await self._commit(self._to.jobs.create_job(new))
 
     async def get(self, job_id: str, owner: str) -> Job:
-        """Raises InvalidRequest for a malformed id, JobNotFound."""
-        return await self._to.jobs.get_job(_uuid(job_id), owner)
+        """Returns the job as it stands."""
+        return await self._to.jobs.get_job(read_job_id(job_id), owner)
+
+    async def list(
+        self, owner: str, jobs: JobFilter, page_size: int, before: UUID | None = None
+    ) -> list[Job]:
+        """Returns up to page_size jobs older than `before`, newest first."""
+        return await self._to.jobs.list_jobs(
+            owner, jobs, before=before, page_size=page_size
+        )
 
     async def cancel(self, job_id: str, owner: str, reason: str) -> Job:
-        """Raises InvalidRequest, JobNotFound, NotCancellable."""
-        if len(reason) > MAX_REASON or "\0" in reason:
-            why = f"must be up to {MAX_REASON:,} characters, without NUL"
-            raise InvalidRequest({"reason": why})
+        """Raises WrongStatus for COMPLETED and FAILED jobs."""
         return await self._commit(
             self._to.jobs.cancel_job(
-                _uuid(job_id), owner, requested_by=f"user:{owner}", reason=reason
+                read_job_id(job_id),
+                owner,
+                requested_by=f"user:{owner}",
+                reason=read_reason(reason),
             )
         )
 
-    async def list(
-        self, owner: str, jobs: JobFilter, page_size: int, page_token: str
-    ) -> tuple[list[Job], str]:
-        """Returns a page, newest first, and the token of the one that follows."""
-        if not 0 <= page_size <= MAX_PAGE:
-            raise InvalidRequest({"page_size": f"must be from 0 to {MAX_PAGE:,}"})
-        page_size = page_size or DEFAULT_PAGE
-        found = await self._to.jobs.list_jobs(
-            owner, jobs, before=_read_token(page_token), page_size=page_size + 1
+    async def pause(self, job_id: str, owner: str, mode: PauseMode) -> Job:
+        """Raises WrongStatus for stopping and finished jobs."""
+        return await self._commit(
+            self._to.jobs.pause_job(
+                read_job_id(job_id), owner, mode, actor=f"user:{owner}"
+            )
         )
-        page = found[:page_size]
-        return page, _token(page[-1].job_id) if len(found) > page_size else ""
+
+    async def resume(self, job_id: str, owner: str) -> Job:
+        """Raises WrongStatus for stopping and finished jobs."""
+        return await self._commit(
+            self._to.jobs.resume_job(read_job_id(job_id), owner, actor=f"user:{owner}")
+        )
+
+    async def retry(self, job_id: str, owner: str, request_id: str) -> Job:
+        """Raises RequestIdTaken, and WrongStatus unless CANCELLED or FAILED."""
+        return await self._commit(
+            self._to.jobs.retry_job(
+                read_job_id(job_id), owner, request_id=read_request_id(request_id)
+            )
+        )
+
+    async def delete(self, job_id: str, owner: str) -> None:
+        """Raises WrongStatus for a job that is not finished."""
+        await shielded(delete_job(self._to, read_job_id(job_id), owner))
 
     async def segments(self, job_id: str, owner: str) -> list[SegmentRow]:
-        """Raises InvalidRequest for a malformed id, JobNotFound."""
+        """Returns the segments in the order of the song."""
         job = await self.get(job_id, owner)
         return await self._to.jobs.list_segments(job.job_id)
 
     async def tasks(self, job_id: str, owner: str) -> list[Task]:
-        """Raises InvalidRequest for a malformed id, JobNotFound."""
+        """Returns the plan, then the segments, then the stitch."""
         job = await self.get(job_id, owner)
         return await self._to.jobs.list_tasks(job.job_id)
 
-    async def watch(self, job: Job, after: int) -> AsyncGenerator[JobEvent]:
+    async def events(
+        self, job_id: str, owner: str, page_size: int, after: int
+    ) -> list[JobEvent]:
+        """Returns up to page_size events that follow `after`, oldest first."""
+        job = await self.get(job_id, owner)
+        return await self._to.jobs.list_events(
+            job.job_id, after=after, page_size=page_size
+        )
+
+    async def watch(self, job: Job, after: int) -> AsyncGenerator[job_pb2.JobEvent]:
         """Yields the job's events after the sequence, up to the last one.
 
         Raises SequenceOutOfRange for a sequence that the job has not reached.
@@ -107,8 +133,18 @@ class Jobs:
             raise SequenceOutOfRange(after, job.event_sequence)
         if job.finished and after == job.event_sequence:
             return
-        async for event in self._feed.watch(job.job_id, after):
-            yield event
+        async with aclosing(self._feed.watch(job.job_id, after)) as events:
+            async for event in events:
+                yield event
+
+    async def wait(self, job_id: str, owner: str, seconds: float | None) -> Job:
+        """Returns the job once it is finished, or after so many seconds."""
+        job = await self.get(job_id, owner)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for _ in self.watch(job, job.event_sequence):
+                    pass
+        return await self.get(job_id, owner)
 
     async def open_artifact(self, uri: str, owner: str) -> AsyncGenerator[bytes]:
         """Yields the bytes of what a job of the owner names, or its own upload.
@@ -121,14 +157,9 @@ class Jobs:
             yield chunk
 
     async def _may_read(self, uri: str, owner: str) -> bool:
-        folder, _, rest = key_of(uri).partition("/")
-        if folder == "uploads":
+        if key_of(uri).startswith("uploads/"):
             return await self._uploads.find(owner, uri) is not None
-        try:
-            job = await self.get(rest.partition("/")[0], owner)
-        except InvalidRequest as err:
-            raise ArtifactNotFound(uri) from err
-        return await self._to.jobs.names_artifact(job.job_id, uri)
+        return await self._to.jobs.names_artifact(uri, owner)
 
     async def _commit(self, change: Coroutine[Any, Any, Change]) -> Job:
         """Commits and announces, even if the caller goes away meanwhile."""
@@ -138,25 +169,3 @@ class Jobs:
         committed = await change
         await self._to.bus.announce([committed])
         return committed.job
-
-
-def _uuid(job_id: str) -> UUID:
-    try:
-        return UUID(job_id)
-    except ValueError as err:
-        why = f"{job_id[:64]!r} is no job id; pass the job_id that CreateJob returned"
-        raise InvalidRequest({"job_id": why}) from err
-
-
-def _token(job_id: UUID) -> str:
-    return base64.urlsafe_b64encode(job_id.bytes).decode().rstrip("=")
-
-
-def _read_token(token: str) -> UUID | None:
-    if not token:
-        return None
-    try:
-        return UUID(bytes=base64.urlsafe_b64decode(token + "=="))
-    except (ValueError, binascii.Error) as err:
-        why = "is unknown; pass the next_page_token of the page before, or none"
-        raise InvalidRequest({"page_token": why}) from err

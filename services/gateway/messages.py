@@ -126,6 +126,9 @@ def _cancellation(job: Job) -> v1.Cancellation:
         tasks_finished_anyway=job.tasks_finished_anyway,
         slowest_stop=None if job.slowest_stop is None else _duration(job.slowest_stop),
         provider_cancels=v1.Cancellation.ProviderCancels(),
+        tasks_killed=job.tasks_killed,
+        tasks_expired=job.tasks_expired,
+        segments_kept=job.segments_completed,
     )
 
 

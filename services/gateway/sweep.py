@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from obstore.exceptions import BaseError
 
 from refrain.artifacts import uri_of
-from refrain.errors import NotCancellable, Unavailable
+from refrain.errors import Unavailable
 from refrain.fence import boottime
-from refrain.job import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from uuid import UUID
 
     from refrain.service import Connections
 
@@ -90,12 +89,8 @@ class Sweep:
                     await self._to.bus.announce([change])
 
     async def _cancel_overdue_jobs(self) -> None:
-        for job_id, owner in await self._to.workers.list_overdue_jobs():
-            with _others_go_on(job_id), suppress(NotCancellable):
-                change = await self._to.jobs.cancel_job(
-                    job_id, owner, requested_by=ACTOR, reason="", cause=Cause.DEADLINE
-                )
-                await self._to.bus.announce([change])
+        while changes := await self._to.jobs.cancel_overdue():
+            await self._to.bus.announce(changes)
 
 
 class FileSweep:
@@ -116,8 +111,7 @@ class FileSweep:
     async def sweep(self, age: timedelta) -> None:
         """Sweeps once; what is younger than `age` may be about to be named."""
         async for key in self._to.artifacts.list_older("jobs", age):
-            _, job_id, *_ = key.split("/")
-            if not await self._to.jobs.names_artifact(UUID(job_id), uri_of(key)):
+            if not await self._to.jobs.names_artifact(uri_of(key)):
                 log.info("deleting %s: no row names it", key)
                 await self._to.artifacts.delete(key)
 

@@ -121,7 +121,7 @@ class Web:
                 if self._server.should_exit:
                     return
                 try:
-                    jobs, _ = await self._jobs.list(OWNER, JobFilter(), MAX_JOBS, "")
+                    jobs = await self._jobs.list(OWNER, JobFilter(), MAX_JOBS)
                     if jobs != sent:
                         yield ServerSentEvent(_as_json(jobs), event="jobs", retry=1000)
                     sent = jobs

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import grpc
 import httpx
 import pytest
 
@@ -14,16 +16,18 @@ from refrain.local.ports import free_port
 from refrain.service import Connections, Service
 from refrain.settings import Settings
 from refrain.timing import TIMING
+from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from services.gateway.__main__ import serve
 from tests.eventually import eventually
 from tests.refrain.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
     from refrain.local.embedded import EmbeddedNats
     from refrain.store import Database
+    from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 OWNER = "local"
 VIDEO = bytes(range(256)) * 10_000
@@ -45,15 +49,31 @@ class Gateway:
 async def gateway(
     database_url: str, nats_server: EmbeddedNats, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
+    async with serving(database_url, nats_server.url, tmp_path) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def api(gateway: Gateway) -> AsyncIterator[JobServiceAsyncStub]:
+    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
+        yield JobServiceStub(channel)
+
+
+@asynccontextmanager
+async def serving(
+    database_url: str, nats_url: str, folder: Path
+) -> AsyncGenerator[Gateway]:
+    """A gateway on ports of its own, until the block ends."""
     settings = Settings(
         database_url=database_url,
-        nats_url=nats_server.url,
-        storage_url=f"file://{tmp_path}/artifacts",
+        nats_url=nats_url,
+        storage_url=f"file://{folder}/artifacts",
         grpc_port=free_port(),
         http_port=free_port(),
         provider_slots=1,
         media_slots=1,
-        scratch=str(tmp_path / "scratch"),
+        jobs_per_owner=None,
+        scratch=str(folder / "scratch"),
     )
     async with Service("gateway", settings, TIMING) as connections:
         shutdown = asyncio.Event()

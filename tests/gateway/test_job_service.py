@@ -11,50 +11,23 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2, status_pb2
 
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
-from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from tests.eventually import eventually
+from tests.gateway.answers import reason, refusal, violations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
-    from tests.gateway.conftest import Gateway
     from tests.refrain.record import Record
 
 SONG = {"title": "A song", "lyrics": "One line\nAnother"}
 
 
-@pytest.fixture
-async def api(gateway: Gateway) -> AsyncIterator[JobServiceAsyncStub]:
-    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
-        yield JobServiceStub(channel)
-
-
 def request(**fields: Any) -> v1.CreateJobRequest:
     return ParseDict({**SONG, **fields}, v1.CreateJobRequest())
-
-
-def details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    metadata: dict[str, Any] = dict(error.trailing_metadata() or ())
-    return status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
-
-
-def reason(error: grpc.aio.AioRpcError) -> str:
-    info = error_details_pb2.ErrorInfo()
-    assert details(error).details[0].Unpack(info)
-    assert info.domain == "refrain"
-    return info.reason
-
-
-def violations(error: grpc.aio.AioRpcError) -> dict[str, str]:
-    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
-    bad = error_details_pb2.BadRequest()
-    assert details(error).details[1].Unpack(bad)
-    return {v.field: v.description for v in bad.field_violations}
 
 
 @pytest.mark.parametrize(
@@ -146,8 +119,14 @@ async def test_a_malformed_job_id_is_an_invalid_argument(
     for call in (
         api.GetJob(v1.GetJobRequest(job_id=job_id)),
         api.CancelJob(v1.CancelJobRequest(job_id=job_id)),
+        api.PauseJob(v1.PauseJobRequest(job_id=job_id)),
+        api.ResumeJob(v1.ResumeJobRequest(job_id=job_id)),
+        api.RetryJob(v1.RetryJobRequest(job_id=job_id)),
+        api.DeleteJob(v1.DeleteJobRequest(job_id=job_id)),
+        api.WaitJob(v1.WaitJobRequest(job_id=job_id)),
         api.ListTasks(v1.ListTasksRequest(job_id=job_id)),
         api.ListSegments(v1.ListSegmentsRequest(job_id=job_id)),
+        api.ListJobEvents(v1.ListJobEventsRequest(job_id=job_id)),
         api.WatchJob(v1.WatchJobRequest(job_id=job_id)).read(),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -157,10 +136,18 @@ async def test_a_malformed_job_id_is_an_invalid_argument(
 
 async def test_an_unknown_job_is_not_found(api: JobServiceAsyncStub) -> None:
     unknown = "01a203fe-9bf3-74be-a4fe-abb9feb2265b"
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await api.CancelJob(v1.CancelJobRequest(job_id=unknown))
-    assert error.value.code() == grpc.StatusCode.NOT_FOUND
-    assert reason(error.value) == "JOB_NOT_FOUND"
+    for call in (
+        api.CancelJob(v1.CancelJobRequest(job_id=unknown)),
+        api.PauseJob(v1.PauseJobRequest(job_id=unknown)),
+        api.ResumeJob(v1.ResumeJobRequest(job_id=unknown)),
+        api.RetryJob(v1.RetryJobRequest(job_id=unknown)),
+        api.DeleteJob(v1.DeleteJobRequest(job_id=unknown)),
+        api.WaitJob(v1.WaitJobRequest(job_id=unknown)),
+        api.ListJobEvents(v1.ListJobEventsRequest(job_id=unknown)),
+    ):
+        error = await refusal(call)
+        assert error.code() == grpc.StatusCode.NOT_FOUND
+        assert reason(error) == "JOB_NOT_FOUND"
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA", "§", "A" * 500])
@@ -235,57 +222,6 @@ async def test_a_cancel_is_idempotent_and_keeps_the_first_reason(
     assert "1,024" in violations(error.value)["reason"]
 
 
-async def test_a_watch_starts_with_a_snapshot_and_ends_with_the_last_event(
-    api: JobServiceAsyncStub,
-) -> None:
-    job = await api.CreateJob(request())
-    watch = aiter(api.WatchJob(v1.WatchJobRequest(job_id=job.job_id)))
-    snapshot = await anext(watch)
-    assert (snapshot.kind, snapshot.sequence) == (job_pb2.JobEvent.SNAPSHOT, 1)
-    await api.CancelJob(v1.CancelJobRequest(job_id=job.job_id))
-    kinds = [event.kind async for event in watch]
-    assert kinds == [job_pb2.JobEvent.CANCEL_REQUESTED, job_pb2.JobEvent.CANCELLED]
-
-
-async def test_a_watch_resumes_after_any_sequence(api: JobServiceAsyncStub) -> None:
-    job = await api.CreateJob(request())
-    await api.CancelJob(v1.CancelJobRequest(job_id=job.job_id))
-    for after in range(4):
-        watch = api.WatchJob(
-            v1.WatchJobRequest(job_id=job.job_id, after_sequence=after), timeout=10
-        )
-        assert [event.sequence async for event in watch] == list(range(after + 1, 4))
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await api.WatchJob(
-            v1.WatchJobRequest(job_id=job.job_id, after_sequence=4)
-        ).read()
-    assert error.value.code() == grpc.StatusCode.OUT_OF_RANGE
-
-
-async def test_a_client_that_leaves_its_watch_does_not_cancel_the_job(
-    api: JobServiceAsyncStub,
-) -> None:
-    job = await api.CreateJob(request())
-    watch = api.WatchJob(v1.WatchJobRequest(job_id=job.job_id))
-    await watch.read()
-    watch.cancel()
-    after = await api.GetJob(v1.GetJobRequest(job_id=job.job_id))
-    assert after.status == job_pb2.Job.PENDING
-
-
-async def test_a_gateway_that_stops_ends_its_watches(
-    api: JobServiceAsyncStub, gateway: Gateway
-) -> None:
-    job = await api.CreateJob(request())
-    watch = api.WatchJob(v1.WatchJobRequest(job_id=job.job_id))
-    await watch.read()
-    gateway.shutdown.set()
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await watch.read()
-    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
-    await eventually(gateway.serving.done)
-
-
 async def test_audio_is_measured_and_may_be_used_by_its_owner(
     api: JobServiceAsyncStub,
 ) -> None:
@@ -344,7 +280,7 @@ async def test_only_artifacts_that_a_row_names_can_be_downloaded(
 
 async def test_rpcs_of_later_versions_say_so(api: JobServiceAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await api.PauseJob(v1.PauseJobRequest())
+        await api.PreviewJob(v1.CreateJobRequest())
     assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert reason(error.value) == "NOT_OFFERED"
 

@@ -1,0 +1,120 @@
+"""Cancels of many jobs in one call, each job for itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from refrain.cancellation import shielded
+from refrain.errors import InvalidRequest
+from refrain.job import Status
+from refrain.store import Change
+from services.gateway.fields import read_job_id, read_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from refrain.errors import RefrainError
+    from refrain.job import Job
+    from refrain.service import Connections
+    from refrain.store import JobFilter
+
+CHUNK = 1000
+"""Jobs that are committed and announced together."""
+CHUNKS = 10
+"""Chunks of one call: 10,000 jobs."""
+SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """What became of the jobs that a filter matches, or would become of them."""
+
+    at_once: int
+    stopping: int
+    remaining: int
+    sample: Sequence[Job]
+
+
+class BulkCancel:
+    """Cancels jobs by their ids, or by a filter."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+
+    async def by_ids(
+        self, job_ids: Sequence[str], owner: str, reason: str
+    ) -> list[Job | RefrainError]:
+        """Returns for each id, in its order, the job, or why it was not cancelled."""
+        if len(job_ids) > CHUNK:
+            why = f"are {len(job_ids):,}; send up to {CHUNK:,} in one call"
+            raise InvalidRequest({"job_ids": why})
+        read_reason(reason)
+        read = [_read(job_id) for job_id in job_ids]
+        known = [job_id for job_id in read if not isinstance(job_id, InvalidRequest)]
+        answers = iter(await shielded(self._cancel_each(known, owner, reason)))
+        return [
+            job_id if isinstance(job_id, InvalidRequest) else next(answers)
+            for job_id in read
+        ]
+
+    async def by_filter(self, owner: str, jobs: JobFilter, reason: str) -> Cancelled:
+        """Cancels up to CHUNKS chunks; a caller that leaves ends it between two."""
+        read_reason(reason)
+        counts: Counter[Status] = Counter()
+        sample: list[Job] = []
+        for _ in range(CHUNKS):
+            chunk = await shielded(self._cancel_chunk(owner, jobs, reason))
+            if not chunk:
+                break
+            counts.update(job.status for job in chunk)
+            sample += chunk[: SAMPLE - len(sample)]
+        left = await self._to.jobs.count_cancellable(owner, jobs)
+        return Cancelled(
+            at_once=counts[Status.CANCELLED],
+            stopping=counts[Status.CANCELLING],
+            remaining=left.idle + left.running,
+            sample=sample,
+        )
+
+    async def preview(self, owner: str, jobs: JobFilter) -> Cancelled:
+        """Returns what by_filter would do now."""
+        found = await self._to.jobs.count_cancellable(owner, jobs)
+        stopping = min(found.running, CHUNKS * CHUNK)
+        at_once = min(found.idle, CHUNKS * CHUNK - stopping)
+        return Cancelled(
+            at_once=at_once,
+            stopping=stopping,
+            remaining=found.running + found.idle - stopping - at_once,
+            sample=await self._to.jobs.list_cancellable(owner, jobs, SAMPLE),
+        )
+
+    async def _cancel_each(
+        self, job_ids: Sequence[UUID], owner: str, reason: str
+    ) -> list[Job | RefrainError]:
+        answers = await self._to.jobs.cancel_jobs(
+            job_ids, owner, requested_by=f"user:{owner}", reason=reason
+        )
+        changes = [answer for answer in answers if isinstance(answer, Change)]
+        await self._to.bus.announce(changes)
+        return [
+            answer.job if isinstance(answer, Change) else answer for answer in answers
+        ]
+
+    async def _cancel_chunk(
+        self, owner: str, jobs: JobFilter, reason: str
+    ) -> list[Job]:
+        changes = await self._to.jobs.cancel_matching(
+            owner, jobs, requested_by=f"user:{owner}", reason=reason
+        )
+        await self._to.bus.announce(changes)
+        return [change.job for change in changes]
+
+
+def _read(job_id: str) -> UUID | InvalidRequest:
+    try:
+        return read_job_id(job_id)
+    except InvalidRequest as err:
+        return err

@@ -1,0 +1,45 @@
+"""Deletes a job: its rows, and then the files that no other row names."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from obstore.exceptions import BaseError
+
+from refrain.artifacts import uri_of
+from refrain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from refrain.service import Connections
+
+log = logging.getLogger(__name__)
+
+
+async def delete_job(to: Connections, job_id: UUID, owner: str) -> None:
+    """Raises JobNotFound, and WrongStatus for a job that is not finished.
+
+    Files that cannot be deleted now are left to the sweep.
+    """
+    await to.jobs.delete_job(job_id, owner)
+    log.info("deleted", extra={"job_id": job_id})
+    try:
+        await _delete_files(to, f"jobs/{job_id}")
+    except (Unavailable, BaseError, OSError) as err:
+        log.warning("files are left: %s", err, extra={"job_id": job_id})
+
+
+async def _delete_files(to: Connections, folder: str) -> None:
+    kept = False
+    async for key in to.artifacts.list_older(folder, timedelta(0)):
+        if await to.jobs.names_artifact(uri_of(key)):
+            kept = True
+            continue
+        with suppress(FileNotFoundError):
+            await to.artifacts.delete(key)
+    if not kept:
+        await to.artifacts.delete_folder(folder)
