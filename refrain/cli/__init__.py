@@ -1,1 +1,1 @@
-"""The command line: refrain up, create, watch, cancel, list, show, download."""
+"""The command line: `refrain up`, and a command for each thing to ask."""

@@ -1,47 +1,40 @@
-"""What each command of the command line does; it returns the exit code."""
+"""Commands that create jobs and look at them; each returns the exit code."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from contextlib import aclosing
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import grpc.aio
-from google.protobuf.duration_pb2 import Duration
-
-from refrain.cli.client import FINISHED, explain
+from refrain.cli.client import FINISHED
+from refrain.cli.each import each
 from refrain.cli.progress import JsonLines, view
 from refrain.cli.receipt import clock, facts, receipt, status
-from refrain.cli.terminal import complain
-from refrain.lyrics import LyricsError, parse_lyrics
+from refrain.cli.song import read_song
+from refrain.cli.terminal import CommandError, complain
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Job, JobEvent, Segment, Task
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Callable, Sequence
 
     from refrain.cli.client import Client
     from refrain.cli.terminal import Terminal
 
 
-class CommandError(Exception):
-    """The command cannot be done; the message says what to do."""
-
-
 async def create(client: Client, asked: Namespace, terminal: Terminal) -> int:
     """Creates a job, and with --watch follows it to its end."""
-    request = _request(asked)
+    request = read_song(asked)
     if asked.audio:
         request.audio_uri = await client.upload_audio(asked.audio)
     job = await client.create_job(request)
     if asked.watch:
-        return await _follow(client, [job.job_id], asked, terminal)
+        return await follow(client, [job.job_id], asked, terminal)
     if asked.json:
         terminal.document(job)
     else:
@@ -51,35 +44,24 @@ async def create(client: Client, asked: Namespace, terminal: Terminal) -> int:
 
 async def watch(client: Client, asked: Namespace, terminal: Terminal) -> int:
     """Follows jobs to their end; 0 when each of them has its video."""
-    return await _follow(client, asked.job_ids, asked, terminal)
+    return await follow(client, asked.job_ids, asked, terminal)
 
 
-async def cancel(client: Client, asked: Namespace, terminal: Terminal) -> int:
-    """Cancels jobs, waits until each is CANCELLED, and shows the receipts."""
-    job_ids: list[str] = asked.job_ids
-    if terminal.interactive and not asked.yes:
-        job_ids = [
-            job_id
-            for job_id in job_ids
-            if terminal.confirm(_cancel_question(await client.get_job(job_id)))
-        ]
+async def wait(client: Client, asked: Namespace, terminal: Terminal) -> int:
+    """Waits until jobs are finished; 0 when each of them has its video."""
+    seconds = inf if asked.timeout is None else asked.timeout.total_seconds()
+    ended: list[Job] = []
 
-    async def stop(job_id: str) -> None:
-        job = await client.cancel_job(job_id, asked.reason)
-        async with aclosing(client.watch(job_id, job.event_sequence)) as events:
-            async for event in events:
-                job = event.job
+    async def wait_for(job_id: str) -> None:
+        job = await client.wait_job(job_id, seconds)
+        ended.append(job)
         if asked.json:
             terminal.json_line(job)
-            return
-        terminal.say(f"{job.title}: {status(job)}")
-        terminal.facts(receipt(job))
+        else:
+            terminal.say(f"{job.title}: {status(job)}")
 
-    try:
-        return await _each(client, job_ids, stop)
-    except asyncio.CancelledError:
-        complain("no longer waiting; what was asked to be cancelled will be")
-        raise
+    code = await each(client, asked.job_ids, wait_for)
+    return max(code, _complain_of_losses(ended))
 
 
 async def list_jobs(client: Client, asked: Namespace, terminal: Terminal) -> int:
@@ -127,6 +109,19 @@ async def show(client: Client, asked: Namespace, terminal: Terminal) -> int:
     return 0
 
 
+async def events(client: Client, asked: Namespace, terminal: Terminal) -> int:
+    """Lists what happened to a job, oldest first."""
+    listed = await client.list_events(asked.job_id)
+    if asked.json:
+        terminal.document(v1.ListJobEventsResponse(events=listed))
+        return 0
+    terminal.table(
+        ["event", "time", "kind", "task", "actor", "detail"],
+        map(_event_row, listed),
+    )
+    return 0
+
+
 async def download(client: Client, asked: Namespace, terminal: Terminal) -> int:
     """Writes the video, its poster and its captions into a folder."""
     job = await client.get_job(asked.job_id)
@@ -148,46 +143,34 @@ def slug(title: str) -> str:
     return re.sub(r"\W+", "-", title.lower()).strip("-")[:60] or "video"
 
 
-def _request(asked: Namespace) -> v1.CreateJobRequest:
-    lyrics = _read_lyrics(asked.lyrics)
-    tags = _tags(lyrics)
-    width, height = asked.size
+async def follow(
+    client: Client, job_ids: Sequence[str], asked: Namespace, terminal: Terminal
+) -> int:
+    """Shows what happens to jobs up to their end; 0 when each has its video."""
+    ended: list[Job] = []
+
+    async def follow_one(shown: Callable[[JobEvent], None], job_id: str) -> None:
+        async with aclosing(client.watch(job_id)) as events:
+            async for event in events:
+                shown(event)
+                if event.job.status in FINISHED:
+                    ended.append(event.job)
+
     try:
-        return v1.CreateJobRequest(
-            title=tags.get("ti", "") if asked.title is None else asked.title,
-            artist=tags.get("ar", "") if asked.artist is None else asked.artist,
-            lyrics=lyrics,
-            song_duration=_duration(asked.duration),
-            instrumental=asked.instrumental,
-            style=asked.style,
-            video=v1.VideoOptions(
-                width=width, height=height, frame_rate=asked.frame_rate
-            ),
-            max_in_flight=asked.max_in_flight,
-            priority=asked.priority,
-            cancel_after=_duration(asked.cancel_after),
-            labels=dict(asked.label),
-            request_id=asked.request_id,
-        )
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+        with JsonLines(terminal) if asked.json else view(terminal) as shown:
+            code = await each(client, job_ids, partial(follow_one, shown.show))
+    except asyncio.CancelledError:
+        complain("no longer watching; the job goes on, `refrain cancel` would stop it")
+        raise
+    return max(code, _complain_of_losses(ended))
 
 
-def _read_lyrics(path: str | None) -> str:
-    if path is None:
-        return ""
-    raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-
-
-def _tags(lyrics: str) -> Mapping[str, str]:
-    try:
-        return parse_lyrics(lyrics).tags
-    except LyricsError:
-        return {}  # The gateway says what is wrong with them.
+def _complain_of_losses(jobs: Sequence[Job]) -> int:
+    """Says which jobs have no video; 1 if there are any."""
+    lost = [job for job in jobs if job.status != Job.COMPLETED]
+    for job in lost:
+        complain(f"{job.title!r} is {status(job)}: {job.message}")
+    return 1 if lost else 0
 
 
 def _files(job: Job, folder: Path) -> dict[str, tuple[str, Path]]:
@@ -201,61 +184,6 @@ def _files(job: Job, folder: Path) -> dict[str, tuple[str, Path]]:
     return {name: (uri, path) for name, (uri, path) in files.items() if uri}
 
 
-def _duration(span: timedelta | None) -> Duration | None:
-    if span is None:
-        return None
-    message = Duration()
-    message.FromTimedelta(span)
-    return message
-
-
-async def _follow(
-    client: Client, job_ids: Sequence[str], asked: Namespace, terminal: Terminal
-) -> int:
-    ended: list[Job] = []
-
-    async def follow(shown: Callable[[JobEvent], None], job_id: str) -> None:
-        async with aclosing(client.watch(job_id)) as events:
-            async for event in events:
-                shown(event)
-                if event.job.status in FINISHED:
-                    ended.append(event.job)
-
-    try:
-        with JsonLines(terminal) if asked.json else view(terminal) as shown:
-            code = await _each(client, job_ids, partial(follow, shown.show))
-    except asyncio.CancelledError:
-        complain("no longer watching; the job goes on, `refrain cancel` would stop it")
-        raise
-    for job in ended:
-        if job.status != Job.COMPLETED:
-            complain(f"{job.title!r} is {status(job)}: {job.message}")
-            code = 1
-    return code
-
-
-async def _each(
-    client: Client, job_ids: Sequence[str], act: Callable[[str], Awaitable[None]]
-) -> int:
-    """Does it for all jobs at once, each for itself; 1 when any call failed."""
-
-    async def attempt(job_id: str) -> int:
-        try:
-            await act(job_id)
-        except grpc.aio.AioRpcError as error:
-            complain(explain(error, client.server))
-            return 1
-        return 0
-
-    return max(await asyncio.gather(*map(attempt, job_ids)), default=0)
-
-
-def _cancel_question(job: Job) -> str:
-    by = f" by {job.artist}" if job.artist else ""
-    done = f"{job.segments_completed} of {job.segments_total} segments"
-    return f"Cancel {job.title!r}{by} ({done} done)?"
-
-
 def _segment_row(segment: Segment) -> list[str]:
     return [
         str(segment.position),
@@ -267,13 +195,28 @@ def _segment_row(segment: Segment) -> list[str]:
 
 
 def _task_row(task: Task) -> list[str]:
-    kind = Task.Kind.Name(task.kind).lower()
     stopped = Task.StopMode.Name(task.stop_mode).lower().replace("_", " ")
     return [
-        f"{kind} {task.position}" if task.kind == Task.SEGMENT else kind,
+        _name(task.kind, task.position),
         Task.Status.Name(task.status).lower(),
         str(task.attempt),
         str(task.failures),
         stopped if task.stop_mode else "",
         task.error.message,
     ]
+
+
+def _event_row(event: JobEvent) -> list[str]:
+    return [
+        str(event.sequence),
+        clock(event.time),
+        JobEvent.Kind.Name(event.kind).lower().replace("_", " "),
+        _name(event.task_kind, event.position) if event.task_kind else "",
+        event.actor,
+        event.detail,
+    ]
+
+
+def _name(kind: Task.Kind.ValueType, position: int) -> str:
+    name = Task.Kind.Name(kind).lower()
+    return f"{name} {position}" if kind == Task.SEGMENT else name

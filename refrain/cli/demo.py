@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from refrain.cli.client import Client, explain
-from refrain.cli.commands import CommandError, slug
+from refrain.cli.calls import explain
+from refrain.cli.client import Client
+from refrain.cli.commands import slug
 from refrain.cli.progress import view
 from refrain.cli.receipt import receipt, status
+from refrain.cli.terminal import CommandError
 from refrain.local.system import LocalSystem
 from refrain.lyrics import parse_lyrics
 from refrain.store import migrate

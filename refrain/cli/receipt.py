@@ -25,9 +25,11 @@ def receipt(job: Job) -> dict[str, str]:
         "tasks": (
             f"{cancellation.tasks_skipped} skipped, "
             f"{cancellation.tasks_aborted} aborted, "
+            f"{cancellation.tasks_killed} killed, "
+            f"{cancellation.tasks_expired} lost with their worker, "
             f"{cancellation.tasks_finished_anyway} finished anyway"
         ),
-        "kept": f"{job.segments_completed} of {job.segments_total} segments",
+        "kept": f"{cancellation.segments_kept} of {job.segments_total} segments",
         "slowest stop": (
             milliseconds(cancellation.slowest_stop.ToTimedelta())
             if cancellation.HasField("slowest_stop")

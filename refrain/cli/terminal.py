@@ -22,6 +22,10 @@ JSON_DETAILS = (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest)
 """What Job.error may hold; JSON needs their descriptors."""
 
 
+class CommandError(Exception):
+    """The command cannot be done; the message says what to do."""
+
+
 class Terminal:
     """Standard output, with tables and colours only where a person looks at it."""
 

@@ -3,113 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from refrain.cli.__main__ import main
-from refrain.local.home import Home
 from refrain.local.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from tests.refrain.cli.conftest import Refrain
 
 ROOT = Path(__file__).parents[3]
-LONG_SONG = ROOT / "samples/greensleeves.lrc"
 SMALL = ("--size", "320x180")
 SHORT_SONG = "[ti:A Short Song]\n[ar:Nobody]\n[00:00.50]One line\n[00:02.00]Two lines\n"
-
-
-class Refrain:
-    """The commands, on a home of their own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("REFRAIN_")},
-            "REFRAIN_HOME": str(home),
-            "REFRAIN_GRPC_PORT": "0",
-            "REFRAIN_HTTP_PORT": "0",
-            "TERM": "xterm",
-        }
-
-    def start(self, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "refrain.cli", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            text=True,
-            **streams,
-        )
-
-    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        pipe = subprocess.PIPE
-        with self.start(*arguments, stdin=pipe, stdout=pipe, stderr=pipe) as process:
-            output, errors = process.communicate(stdin)
-        return subprocess.CompletedProcess(
-            arguments, process.returncode, output, errors
-        )
-
-    def json(self, *arguments: str, stdin: str = "") -> Any:
-        done = self.run(*arguments, "--json", stdin=stdin)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def create(self, lyrics: str | Path, size: str = "320x180") -> str:
-        song = ("--lyrics", str(lyrics) if isinstance(lyrics, Path) else "-")
-        stdin = "" if isinstance(lyrics, Path) else lyrics
-        job = self.json("create", *song, "--size", size, stdin=stdin)
-        return job["jobId"]
-
-    @contextmanager
-    def watching(self, job_id: str) -> Generator[Iterator[dict[str, Any]]]:
-        """The events as they come; the watch is ended with the block."""
-        with self.start("watch", job_id, "--json", stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            yield map(json.loads, process.stdout)
-            process.terminate()
-
-    def kill_gateway(self) -> None:
-        where = Home(self.home).whereabouts()
-        assert where is not None
-        children = psutil.Process(where.pid).children()
-        (gateway,) = [c for c in children if c.cmdline()[-1] == "services.gateway"]
-        gateway.kill()
-        gateway.wait()
-
-
-@pytest.fixture(scope="module")
-def refrain() -> Iterator[Refrain]:
-    """A running system, in a home that PostgreSQL's own user may enter."""
-    with tempfile.TemporaryDirectory(prefix="refrain-") as made:
-        Path(made).chmod(0o755)
-        refrain = Refrain(Path(made))
-        with refrain.start("up", stdout=subprocess.PIPE) as up:
-            try:
-                assert up.stdout is not None
-                assert up.stdout.readline().startswith("Refrain is up: ")
-                yield refrain
-            finally:
-                up.send_signal(signal.SIGINT)
-            assert up.wait() == 0
-
-
-@pytest.fixture
-def long_job(refrain: Refrain) -> Iterator[str]:
-    """A job that takes far longer than a test, which leaves it running or CANCELLED."""
-    job_id = refrain.create(LONG_SONG, "960x540")
-    yield job_id
-    assert refrain.json("cancel", job_id)["status"] == "CANCELLED"
 
 
 def test_a_song_is_created_watched_and_downloaded(
@@ -223,6 +134,11 @@ def test_bad_input_is_answered_in_one_line(
     [
         [],
         ["cancel"],
+        ["cancel", "--all", "--text", "song"],
+        ["cancel", str(uuid4()), "--all"],
+        ["cancel", str(uuid4()), "--dry-run"],
+        ["pause"],
+        ["wait", "me", "--timeout", "soon"],
         ["create", "--size", "large"],
         ["create", "--cancel-after", "soon"],
         ["create", "--cancel-after", "1e300"],
@@ -259,16 +175,9 @@ def test_off_a_terminal_a_watch_is_plain_lines(refrain: Refrain) -> None:
 def test_on_a_terminal_cancel_asks_by_the_title(
     refrain: Refrain, long_job: str
 ) -> None:
-    ours, theirs = pty.openpty()
-    with refrain.start("cancel", long_job, stdin=theirs, stdout=theirs) as process:
-        os.close(theirs)
-        asked = b""
-        while not asked.endswith(b"[y/N] "):
-            asked += os.read(ours, 1000)
-        os.write(ours, b"n\n")
-    os.close(ours)
-    assert b"Cancel 'Greensleeves' by Traditional" in asked
-    assert process.returncode == 0
+    code, shown = refrain.asked("cancel", long_job, answer="n")
+    assert code == 0
+    assert "Cancel 'Greensleeves' by Traditional" in shown
     assert "cancellation" not in refrain.json("show", long_job)["job"]
 
 
