@@ -4,27 +4,31 @@ BIN := .venv/bin
 INSTALL := $(if $(shell command -v uv),uv pip install --python $(BIN)/python,\
 	$(BIN)/python -m pip install --disable-pip-version-check) --quiet
 
-## help      show this list
+## help        show this list
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## demo      make a video of the short sample, then cancel the long one
+## demo        make a video of the short sample, then cancel the long one
 demo: .venv/ready
 	@$(BIN)/refrain demo
 
-## run       serve on this machine until Ctrl-C
+## run         serve on this machine until Ctrl-C
 run: .venv/ready
 	@$(BIN)/refrain up
 
-## test      run the tests, without the long ones
+## test        run the tests, without the long ones
 test: .venv/ready
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long and not faults"
 
-## test-long run the tests that take minutes
+## test-long   run the tests that take minutes
 test-long: .venv/ready
 	$(BIN)/pytest -m long
 
-## check     lint, types, imports and protos, in seconds
+## test-faults cancel in every stage under every fault
+test-faults: .venv/ready
+	$(BIN)/pytest -m faults
+
+## check       lint, types, imports and protos, in seconds
 check: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -33,23 +37,23 @@ check: .venv/ready
 	$(BIN)/buf format --diff --exit-code protos
 	$(BIN)/pyright
 
-## format    format the code and the protos
+## format      format the code and the protos
 format: .venv/ready
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/buf format -w protos
 
-## bench     measure, as ratios to floors of the same run
+## bench       measure, as ratios to floors of the same run
 bench: .venv/ready
 	$(BIN)/python -m bench
 
-## lock      pin the newest versions that pyproject.toml allows
+## lock        pin the newest versions that pyproject.toml allows
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --upgrade --quiet \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--output-file requirements.lock
 
-## protos    generate refrain/v1 from protos/
+## protos      generate refrain/v1 from protos/
 protos: .venv/ready
 
 # Set up once, and again only when the lock, the build or a proto changed.
@@ -72,4 +76,4 @@ protos: .venv/ready
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo run test test-long check format bench lock protos
+.PHONY: help demo run test test-long test-faults check format bench lock protos
