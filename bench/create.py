@@ -6,15 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from bench.cancel import SONG
+from bench.callers import CALLERS
 from bench.figure import Figure
 from bench.floor import Floors
 from bench.system import System
+from bench.tasks_in_flight import SONG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-CALLERS = 64
 ROUNDS = 5
 ROUND_SECONDS = 2.0
 

@@ -32,13 +32,14 @@ class Figure:
     def goal(self) -> str:
         """What is asked of the ratio, in words; empty if nothing is."""
         least = f">= {self.at_least:.2g}" if self.at_least else ""
-        most = f"<= {self.at_most:g}" if self.at_most else ""
+        most = "" if self.at_most is None else f"<= {self.at_most:g}"
         return " ".join(filter(None, (least, most)))
 
     @property
     def good(self) -> bool:
         """True if the ratio is what is asked of it."""
-        return self.at_least <= self.ratio <= (self.at_most or self.ratio)
+        highest = self.ratio if self.at_most is None else self.at_most
+        return self.at_least <= self.ratio <= highest
 
     def as_json(self) -> dict[str, str | float]:
         """Returns it as one entry of bench.json."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 import psycopg
 from nats.aio.client import Client
+from psycopg_pool import AsyncConnectionPool
 
 from bench.figure import Figure, percentile
 from bench.peer import ECHO, HOP
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bench.system import System
 
+INSERT = "INSERT INTO bench VALUES (uuidv7())"
 USUAL_P50 = {"echo": 0.60, "insert": 0.32, "hop": 0.30}
 """Milliseconds on two idle cores: floors far from them say that a run is unusual."""
 
@@ -50,11 +52,16 @@ class Floors:
             await psycopg.AsyncConnection.connect(system.database_url, autocommit=True)
         )
         await self._connection.execute("CREATE TABLE IF NOT EXISTS bench (id uuid)")
+        self._pool = await self._stack.enter_async_context(
+            AsyncConnectionPool(
+                system.database_url, kwargs={"autocommit": True}, max_size=8, open=False
+            )
+        )
         self._nats = Client()
         await self._nats.connect(system.nats_url)
         self._stack.push_async_callback(self._nats.close)
         self._inbox = self._nats.new_inbox()
-        self._heard: asyncio.Future[int] = asyncio.Future()
+        self._heard: asyncio.Queue[int] = asyncio.Queue()
         await self._nats.subscribe(self._inbox, cb=self._hear)  # pyright: ignore[reportUnknownMemberType]
         return self
 
@@ -67,10 +74,19 @@ class Floors:
             start = time.monotonic_ns()
             await work()
             self._add(name, start, time.monotonic_ns())
-        self._heard = asyncio.Future()
         start = time.monotonic_ns()
         await self._nats.publish(HOP, reply=self._inbox)
-        self._add("hop", start, await self._heard)
+        self._add("hop", start, await self._heard.get())
+
+    async def sample_burst(self, count: int) -> float:
+        """Returns the milliseconds of so many of each at once, one kind at a time."""
+        start = time.monotonic_ns()
+        await asyncio.gather(*(self.call_echo() for _ in range(count)))
+        await asyncio.gather(*(self._insert_by_pool() for _ in range(count)))
+        for _ in range(count):
+            await self._nats.publish(HOP, reply=self._inbox)
+        heard = [await self._heard.get() for _ in range(count)]
+        return (heard[-1] - start) / 1e6
 
     @property
     def total(self) -> float:
@@ -97,10 +113,14 @@ class Floors:
         return figures
 
     async def _insert(self) -> None:
-        await self._connection.execute("INSERT INTO bench VALUES (uuidv7())")
+        await self._connection.execute(INSERT)
+
+    async def _insert_by_pool(self) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(INSERT)
 
     async def _hear(self, message: Msg) -> None:
-        self._heard.set_result(int(message.data))
+        self._heard.put_nowait(int(message.data))
 
     def _add(self, name: str, start: int, end: int) -> None:
         self._samples[name].append((end - start) / 1e6)

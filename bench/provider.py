@@ -10,6 +10,17 @@ import asyncio
 from contextlib import suppress
 
 
+async def wait_for_answer(port: int, name: str) -> None:
+    """Asks the provider on this port, and waits until it is cancelled."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(f"GET /{name} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        answer = await reader.read()
+    finally:
+        writer.close()
+    raise RuntimeError(f"the provider answered {answer!r}")
+
+
 async def _keep_waiting(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:

@@ -4,14 +4,13 @@ The floor is x264 alone, on the very frames that the renderer draws and with its
 settings, in the same run. CPU time, since both use one thread.
 """
 
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.figure import Figure
 from services.generator.providers.local import paint_still, render_clip
 from services.generator.providers.local.clip import draw_frames
 from services.generator.providers.local.encoder import encode
@@ -25,7 +24,7 @@ _LINES: list[Line] = [
 ]
 
 
-def measure() -> list[dict[str, object]]:
+async def measure() -> list[Figure]:
     """CPU milliseconds a frame at 1280x720, words and encoding included."""
     with tempfile.TemporaryDirectory() as folder:
         still, path = str(Path(folder, "still.jpg")), str(Path(folder, "clip.mp4"))
@@ -57,16 +56,14 @@ def measure() -> list[dict[str, object]]:
             encode(frames, path, width=width, height=height, frame_rate=_FRAME_RATE)
 
         rounds = [(_cost(render), _cost(encode_alone)) for _ in range(_ROUNDS)]
-    value = statistics.median(cost for cost, _ in rounds)
-    floor = statistics.median(cost for _, cost in rounds)
     return [
-        {
-            "name": "renderer_cpu_per_frame",
-            "value": round(value, 2),
-            "unit": "ms",
-            "floor": round(floor, 2),
-            "ratio": round(value / floor, 2),
-        }
+        Figure(
+            name="renderer_cpu_per_frame",
+            value=statistics.median(cost for cost, _ in rounds),
+            unit="ms",
+            floor=statistics.median(cost for _, cost in rounds),
+            at_most=2,
+        )
     ]
 
 
@@ -75,7 +72,3 @@ def _cost(work: Callable[[], None]) -> float:
     start = time.process_time()
     work()
     return (time.process_time() - start) * 1000 / _FRAMES
-
-
-if __name__ == "__main__":
-    json.dump(measure(), sys.stdout, indent=2)

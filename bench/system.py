@@ -33,6 +33,9 @@ class System:
     jobs: JobServiceAsyncStub
     database_url: str
     nats_url: str
+    grpc_port: int
+    scratch: Path
+    """Where the services put files in the making."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
@@ -47,19 +50,20 @@ class System:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def spawn(self, module: str, *arguments: str) -> Lines:
+    async def spawn(self, module: str, *arguments: str, **environment: str) -> Spawned:
         """Starts `python -m module`, which ends with the system."""
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, *arguments),
                 stdout=PIPE,
                 stderr=log,
-                env=self._environment,
+                env=self._environment | environment,
                 start_new_session=True,
             )
         self._guardian.watch(process.pid, Stage.SERVICES, signal.SIGKILL)
-        self._stack.push_async_callback(self._end, process)
-        return Lines(process.stdout, self._log)
+        spawned = Spawned(process, self._log)
+        self._stack.push_async_callback(self._end, spawned)
+        return spawned
 
     async def dial(self, port: int) -> grpc.aio.Channel:
         """Returns a channel to the port, once something serves there."""
@@ -76,38 +80,46 @@ class System:
         # PostgreSQL may run as another user, who is to reach its own folder.
         folder.chmod(0o711)  # noqa: ASYNC240
         self._log = folder / "log"
+        self.scratch = folder / "scratch"
         self._guardian = self._stack.enter_context(Guardian())
         postgres = EmbeddedPostgres(folder / "postgres", self._guardian)
         nats = EmbeddedNats(folder / "nats", self._guardian)
         self.database_url = self._stack.enter_context(postgres).url
         self.nats_url = self._stack.enter_context(nats).url
         await migrate(self.database_url)
-        port = free_port()
+        self.grpc_port = free_port()
         self._environment |= {
             "REFRAIN_DATABASE_URL": self.database_url,
             "REFRAIN_NATS_URL": self.nats_url,
             "REFRAIN_STORAGE_URL": (folder / "artifacts").as_uri(),
-            "REFRAIN_GRPC_PORT": str(port),
+            "REFRAIN_SCRATCH": str(self.scratch),
+            "REFRAIN_GRPC_PORT": str(self.grpc_port),
             "REFRAIN_HTTP_PORT": str(free_port()),
         }
         await self.spawn("services.gateway")
-        self.jobs = JobServiceStub(await self.dial(port))
+        self.jobs = JobServiceStub(await self.dial(self.grpc_port))
 
-    async def _end(self, process: Process) -> None:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        self._guardian.forget(process.pid)
+    async def _end(self, spawned: Spawned) -> None:
+        await spawned.kill()
+        self._guardian.forget(spawned.pid)
 
 
-class Lines:
-    """What a process prints, a line at a time."""
+class Spawned:
+    """A process, and what it prints, a line at a time."""
 
-    def __init__(self, output: asyncio.StreamReader | None, log: Path) -> None:
-        if output is None:
+    def __init__(self, process: Process, log: Path) -> None:
+        if process.stdout is None:
             raise ValueError("the process has no pipe")
-        self._output = output
+        self.pid = process.pid
+        self._process = process
+        self._output = process.stdout
         self._log = log
+
+    async def kill(self) -> None:
+        """SIGKILL, unless it has ended; returns once it is gone."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
 
     async def next(self) -> list[str]:
         """Returns the words of the next line; raises RuntimeError if none comes."""

@@ -1,8 +1,8 @@
 """A worker whose plans wait for an HTTP answer that never comes.
 
-Run as `python -m bench.worker URL`; prints `job_id status aborted settled` when a task
-is settled: the job's status, and the CLOCK_MONOTONIC times in nanoseconds at which the
-handler met its CancelledError and the settle was committed.
+Run as `python -m bench.worker PORT SLOTS`; prints `job_id status aborted settled` when
+a task is settled: the job's status, and the CLOCK_MONOTONIC times in nanoseconds at
+which the handler met its CancelledError and the settle was committed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-import httpx
-
+from bench.provider import wait_for_answer
 from refrain.job import Kind, Outcome, Slot, Task
 from refrain.service import Connections, run
 from refrain.store import Change, Database, TaskStore
@@ -23,8 +22,6 @@ from refrain.worker import Worker
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-SLOTS = 128
 
 
 class _ReportingTasks(TaskStore):
@@ -45,20 +42,19 @@ class _ReportingTasks(TaskStore):
         return change
 
 
-async def _serve(url: str, to: Connections, shutdown: asyncio.Event) -> None:
-    async with (
-        Database(to.settings.database_url) as database,
-        httpx.AsyncClient(timeout=None, limits=httpx.Limits()) as client,  # noqa: S113
-    ):
+async def _serve(
+    port: int, slots: int, to: Connections, shutdown: asyncio.Event
+) -> None:
+    async with Database(to.settings.database_url) as database:
         tasks = _ReportingTasks(database)
 
         async def plan(task: Task) -> Outcome:
             try:
-                answer = await client.get(f"{url}/{task.job_id}")
+                await wait_for_answer(port, str(task.job_id))
             except asyncio.CancelledError:
                 tasks.aborted[task.job_id] = time.monotonic_ns()
                 raise
-            raise RuntimeError(f"the provider answered {answer}")
+            raise RuntimeError("the wait for the provider ended")
 
         worker = Worker(
             "bench",
@@ -67,11 +63,11 @@ async def _serve(url: str, to: Connections, shutdown: asyncio.Event) -> None:
             artifacts=to.artifacts,
             bus=to.bus,
             handlers={Kind.PLAN: plan},
-            slots={Slot.PROVIDER: SLOTS},
+            slots={Slot.PROVIDER: slots},
             timing=to.timing,
         )
         await worker.run(shutdown)
 
 
 if __name__ == "__main__":
-    run("bench", partial(_serve, sys.argv[1]), TIMING)
+    run("bench", partial(_serve, *map(int, sys.argv[1:])), TIMING)
