@@ -69,8 +69,9 @@ class ArtifactStore:
             yield bytes(chunk)
 
     async def delete(self, key: str) -> None:
-        """Deletes one artifact."""
-        await obstore.delete_async(self._store, key)
+        """Deletes one artifact, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, key)
 
     async def delete_folder(self, folder: str) -> None:
         """Deletes what was put under `<folder>/`. Raises Unavailable."""
@@ -78,19 +79,20 @@ class ArtifactStore:
             listing = obstore.list(self._store, f"{folder}/")  # pyright: ignore[reportUnknownMemberType]
             async for found in listing:
                 for entry in found:
-                    with contextlib.suppress(FileNotFoundError):
-                        await obstore.delete_async(self._store, entry["path"])
+                    await self.delete(entry["path"])
         except (BaseError, OSError) as err:
             raise Unavailable("The artifact store does not answer.") from err
         if self._folder is not None:
             # A put that was broken off leaves a file that no listing shows.
             shutil.rmtree(self._folder / folder, ignore_errors=True)
 
-    async def list_older(self, prefix: str, age: timedelta) -> AsyncIterator[str]:
-        """Yields the keys under `<prefix>/` that were put longer ago than `age`."""
-        oldest = datetime.now(UTC) - age
+    async def list(
+        self, prefix: str, *, older: timedelta | None = None
+    ) -> AsyncIterator[str]:
+        """Yields the keys under `<prefix>/`, or those put longer ago than `older`."""
+        newest = None if older is None else datetime.now(UTC) - older
         listing = obstore.list(self._store, f"{prefix}/")  # pyright: ignore[reportUnknownMemberType]
         async for found in listing:
             for entry in found:
-                if entry["last_modified"] < oldest:
+                if newest is None or entry["last_modified"] < newest:
                     yield entry["path"]

@@ -62,7 +62,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.COMPLETED: frozenset(),
     Status.FAILED: frozenset(),
 }
-"""Every change of status that can be committed."""
+"""Every change of status that a statement makes; a transaction may make two."""
 
 
 class PauseMode(StrEnum):

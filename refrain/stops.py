@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -32,7 +33,7 @@ class StopMemory:
 
     def __init__(self, memory: timedelta) -> None:
         self._memory = memory.total_seconds()
-        self._stops: dict[UUID, _Stop] = {}
+        self._stops: OrderedDict[UUID, _Stop] = OrderedDict()
 
     def hear(self, event: StopEvent) -> list[UUID]:
         """Remembers the newest stop of each job, whatever order they come in.
@@ -57,7 +58,8 @@ class StopMemory:
         return stop.reason if stop and stop.event_sequence > claimed_at else None
 
     def _forget(self, heard_before: float) -> None:
-        for job_id, stop in list(self._stops.items()):
-            if stop.heard_at > heard_before:
+        while self._stops:
+            oldest = next(iter(self._stops.values()))
+            if oldest.heard_at > heard_before:
                 break
-            del self._stops[job_id]
+            self._stops.popitem(last=False)

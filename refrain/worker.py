@@ -34,6 +34,7 @@ from refrain.stops import StopMemory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from uuid import UUID
 
     from refrain.artifacts import ArtifactStore
     from refrain.bus import Bell, Bus
@@ -86,6 +87,7 @@ class Worker:
         self._stops = StopMemory(timing.stop_memory)
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
+        self._ignoring: set[UUID] = set()
         self._killed = asyncio.Event()
         self._draining = False
         self._bells: list[Bell] = []
@@ -263,6 +265,7 @@ class Worker:
 
     def _hear_of_ignored(self, held: Held) -> None:
         log.error("%s ignored its cancellation", held.task.name)
+        self._ignoring.add(held.task.job_id)
         self._killed.set()
 
     async def _end_when_killed(self) -> None:
@@ -273,15 +276,20 @@ class Worker:
         await self._killed.wait()
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(LAST_WORDS):
-                await self._workers.kill_worker(self._lease.worker_id)
+                await self._end_claims()
+                worker_id = self._lease.worker_id
+                await self._workers.kill_worker(worker_id, self._ignoring)
                 await self._held.abort_all(AbortReason.SHUTDOWN)
         end_process("a task ignored its cancellation")
 
-    async def _drain(self) -> None:
-        """Lets running tasks end for a while, then hands them back."""
-        # What is being claimed at this moment is then held, and drained too.
+    async def _end_claims(self) -> None:
+        # What is being claimed at this moment is then held, and let go of too.
         async with self._claiming:
             self._draining = True
+
+    async def _drain(self) -> None:
+        """Lets running tasks end for a while, then hands them back."""
+        await self._end_claims()
         await self._listen_while_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.drain.total_seconds()):

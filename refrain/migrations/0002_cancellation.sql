@@ -28,4 +28,4 @@ ALTER TABLE segments
 CREATE INDEX segments_by_image ON segments (image_uri) WHERE image_uri IS NOT NULL;
 CREATE INDEX segments_by_clip ON segments (clip_uri) WHERE clip_uri IS NOT NULL;
 
-ALTER TABLE workers ADD COLUMN killed_at timestamptz;
+ALTER TABLE workers ADD COLUMN killed_for uuid[];

@@ -1,4 +1,4 @@
-SELECT tasks.*, workers.killed_at IS NOT NULL AS killed
+SELECT tasks.*, coalesce(tasks.job_id = ANY(workers.killed_for), false) AS killed
 FROM tasks LEFT JOIN workers USING (worker_id)
 WHERE tasks.job_id = %(job_id)s
     AND tasks.status = 'running'

@@ -1,4 +1,4 @@
-SELECT *
+SELECT job_id
 FROM jobs
 WHERE owner = %(owner)s
     AND status IN ('pending', 'processing', 'pausing', 'paused')
@@ -10,3 +10,4 @@ WHERE owner = %(owner)s
     AND (%(created_to)s::timestamptz IS NULL OR created_at < %(created_to)s)
 ORDER BY tasks_running = 0, job_id
 LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED

@@ -1,4 +1,25 @@
-WITH busy_owners AS (
+-- One step of the index for each owner, and then for the job that comes first of an
+-- owner's: the cost does not grow with the jobs that wait.
+WITH RECURSIVE waiting_owners AS (
+    (SELECT owner
+    FROM jobs
+    WHERE status IN ('pending', 'processing') AND error IS NULL
+    ORDER BY owner, priority DESC, tasks_running, job_id
+    LIMIT 1)
+    UNION ALL
+    SELECT next_owner.owner
+    FROM waiting_owners
+    CROSS JOIN LATERAL (
+        SELECT jobs.owner
+        FROM jobs
+        WHERE status IN ('pending', 'processing')
+            AND error IS NULL
+            AND jobs.owner > waiting_owners.owner
+        ORDER BY jobs.owner, priority DESC, tasks_running, job_id
+        LIMIT 1
+    ) AS next_owner
+),
+busy_owners AS (
     SELECT owner, sum(tasks_running) AS tasks_running
     FROM jobs
     WHERE tasks_running > 0
@@ -12,39 +33,31 @@ full_owners AS (
     GROUP BY owner
     HAVING count(*) >= %(jobs_per_owner)s
 ),
-claimable_jobs AS MATERIALIZED (
-    SELECT
-        jobs.job_id,
-        coalesce(busy_owners.tasks_running, 0) AS owner_tasks_running,
-        jobs.priority,
-        jobs.tasks_running
-    FROM jobs LEFT JOIN busy_owners USING (owner)
-    WHERE jobs.status IN ('pending', 'processing')
-        AND jobs.error IS NULL
-        AND jobs.tasks_running < jobs.max_in_flight
-        AND (jobs.status = 'processing'
-            OR jobs.owner NOT IN (SELECT owner FROM full_owners))
-    ORDER BY owner_tasks_running, priority DESC, tasks_running, job_id
+owners AS MATERIALIZED (
+    SELECT owner, owner IN (SELECT owner FROM full_owners) AS is_full
+    FROM waiting_owners LEFT JOIN busy_owners USING (owner)
+    ORDER BY coalesce(busy_owners.tasks_running, 0)
 )
-SELECT jobs.job_id, jobs.owner, jobs.status
-FROM claimable_jobs
+SELECT claimable_job.*
+FROM owners
 CROSS JOIN LATERAL (
-    SELECT FROM tasks
-    WHERE tasks.job_id = claimable_jobs.job_id
-        AND tasks.status = 'queued'
-        AND tasks.kind = ANY(%(kinds)s)
-        AND tasks.slot = ANY(%(slots)s)
-        AND tasks.available_at <= now()
+    SELECT job_id, owner, status
+    FROM jobs
+    WHERE jobs.owner = owners.owner
+        AND status IN ('pending', 'processing')
+        AND error IS NULL
+        AND tasks_running < max_in_flight
+        AND (status = 'processing' OR NOT owners.is_full)
+        AND EXISTS (
+            SELECT FROM tasks
+            WHERE tasks.job_id = jobs.job_id
+                AND tasks.status = 'queued'
+                AND tasks.kind = ANY(%(kinds)s)
+                AND tasks.slot = ANY(%(slots)s)
+                AND tasks.available_at <= now()
+        )
+    ORDER BY priority DESC, tasks_running, job_id
     LIMIT 1
-) AS due_task
-JOIN jobs USING (job_id)
-WHERE jobs.status IN ('pending', 'processing')
-    AND jobs.error IS NULL
-    AND jobs.tasks_running < jobs.max_in_flight
-ORDER BY
-    claimable_jobs.owner_tasks_running,
-    claimable_jobs.priority DESC,
-    claimable_jobs.tasks_running,
-    claimable_jobs.job_id
+    FOR UPDATE SKIP LOCKED
+) AS claimable_job
 LIMIT 1
-FOR UPDATE OF jobs SKIP LOCKED

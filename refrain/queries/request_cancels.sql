@@ -2,23 +2,19 @@ WITH mark AS MATERIALIZED (
     SELECT clock_timestamp() AS made_at
 ),
 cancellable_jobs AS MATERIALIZED (
-    SELECT job_id
+    SELECT
+        job_id,
+        (SELECT count(*) FROM tasks
+            WHERE tasks.job_id = jobs.job_id AND tasks.status = 'queued') AS tasks_queued
     FROM jobs
     WHERE job_id = ANY(%(job_ids)s)
         AND status IN ('pending', 'processing', 'pausing', 'paused')
-        AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
 ),
 skipped_tasks AS (
     UPDATE tasks
     SET status = 'skipped', stop_mode = 'never_started', ended_at = mark.made_at
     FROM cancellable_jobs, mark
     WHERE tasks.job_id = cancellable_jobs.job_id AND tasks.status = 'queued'
-    RETURNING tasks.job_id
-),
-skips AS (
-    SELECT job_id, count(*) AS tasks
-    FROM skipped_tasks
-    GROUP BY job_id
 ),
 cancelled_jobs AS (
     UPDATE jobs
@@ -30,30 +26,26 @@ cancelled_jobs AS (
         cancel_requested_by = %(requested_by)s,
         cancel_reason = %(reason)s,
         cancel_cause = %(cause)s,
-        tasks_skipped = tasks_skipped + coalesce(skips.tasks, 0),
+        tasks_skipped = tasks_skipped + cancellable_jobs.tasks_queued,
         message = CASE WHEN tasks_running = 0 THEN %(message)s ELSE 'Cancelling' END,
         stopped_at = CASE WHEN tasks_running = 0 THEN mark.made_at END,
         finished_at = CASE WHEN tasks_running = 0 THEN mark.made_at END
-    FROM mark, cancellable_jobs LEFT JOIN skips USING (job_id)
+    FROM cancellable_jobs, mark
     WHERE jobs.job_id = cancellable_jobs.job_id
     RETURNING jobs.*
-),
-event_numbers AS (
-    SELECT
-        job_id,
-        event_sequence - CASE status WHEN 'cancelled' THEN 1 ELSE 0 END AS sequence,
-        'cancel_requested' AS kind
-    FROM cancelled_jobs
-    UNION ALL
-    SELECT job_id, event_sequence, 'cancelled'
-    FROM cancelled_jobs
-    WHERE status = 'cancelled'
 ),
 events AS (
     INSERT INTO job_events (job_id, sequence, kind, actor, detail, payload)
     SELECT
-        job_id, sequence, kind, cancel_requested_by, '',
-        to_jsonb(cancelled_jobs) || jsonb_build_object('event_sequence', sequence)
-    FROM event_numbers JOIN cancelled_jobs USING (job_id)
+        job_id, event.sequence, event.kind, cancel_requested_by, '',
+        to_jsonb(cancelled_jobs) || jsonb_build_object('event_sequence', event.sequence)
+    FROM cancelled_jobs
+    CROSS JOIN LATERAL (
+        SELECT
+            event_sequence - CASE status WHEN 'cancelled' THEN 1 ELSE 0 END AS sequence,
+            'cancel_requested' AS kind
+        UNION ALL
+        SELECT event_sequence, 'cancelled' WHERE status = 'cancelled'
+    ) AS event
 )
 SELECT * FROM cancelled_jobs

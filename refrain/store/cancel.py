@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from refrain.errors import JobNotFound, RefrainError, WrongStatus
 from refrain.job import Cause, Job, Status
 from refrain.store.rows import job_from
-from refrain.store.transaction import Change, read_all
+from refrain.store.transaction import Change, lock_owned_job, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,6 @@ class CancelRequest:
     requested_by: str
     reason: str
     cause: Cause
-    statuses: Sequence[Status] | None = None
-    """Jobs that left these meanwhile are not meant any more; None: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +38,23 @@ class CancellableJobs:
     running: int
     """A task of them runs: they are CANCELLING until it has stopped."""
 
+    @property
+    def total(self) -> int:
+        return self.idle + self.running
+
+
+async def cancel_job(
+    connection: Connection, *, job_id: UUID, owner: str, request: CancelRequest
+) -> Change:
+    """Waits for the job's row."""
+    job = await lock_owned_job(connection, job_id, owner)
+    for change in await _request_cancels(connection, [job_id], request):
+        return change
+    answer = _unchanged(job)
+    if isinstance(answer, RefrainError):
+        raise answer
+    return answer
+
 
 async def cancel_jobs(
     connection: Connection,
@@ -47,16 +62,25 @@ async def cancel_jobs(
     job_ids: Sequence[UUID],
     owner: str,
     request: CancelRequest,
-) -> list[Change | RefrainError]:
-    """Answers for each id in its order, each job for itself."""
-    stood = await _lock_jobs(connection, job_ids)
-    owned = [job.job_id for job in stood.values() if job.owner == owner]
+) -> list[Change | RefrainError | None]:
+    """Answers for each id in its order; None if another holds the job's row.
+
+    To wait for one row would keep all the others running.
+    """
+    params = {"job_ids": list(job_ids), "owner": owner}
+    rows = await read_all(connection, "lock_free_jobs", params)
+    stood = {row["job_id"]: job_from(row) for row in rows}
     changes = {
         change.job.job_id: change
-        for change in await _request_cancels(connection, owned, request)
+        for change in await _request_cancels(connection, list(stood), request)
     }
+    answers = {job_id: _unchanged(job) for job_id, job in stood.items()} | changes
+    held: dict[UUID, None] = {}
+    if len(stood) < len(set(job_ids)):
+        owned = await read_all(connection, "list_owned_jobs", params)
+        held = dict.fromkeys(row["job_id"] for row in owned)
     return [
-        changes.get(job_id) or _unchanged(job_id, stood.get(job_id), owner)
+        answers[job_id] if job_id in answers else held.get(job_id, JobNotFound(job_id))
         for job_id in job_ids
     ]
 
@@ -64,13 +88,10 @@ async def cancel_jobs(
 async def cancel_matching(
     connection: Connection, *, params: Mapping[str, Any], request: CancelRequest
 ) -> list[Change]:
-    """Cancels one chunk; none of it changed means that another was quicker."""
-    while rows := await read_all(connection, "list_cancellable_jobs", params):
-        job_ids = [row["job_id"] for row in rows]
-        await _lock_jobs(connection, job_ids)
-        if changes := await _request_cancels(connection, job_ids, request):
-            return changes
-    return []
+    """Cancels one chunk of those that match and that no one holds."""
+    rows = await read_all(connection, "lock_cancellable_jobs", params)
+    job_ids = [row["job_id"] for row in rows]
+    return await _request_cancels(connection, job_ids, request)
 
 
 async def cancel_overdue(connection: Connection) -> list[Change]:
@@ -81,19 +102,11 @@ async def cancel_overdue(connection: Connection) -> list[Change]:
     return await _request_cancels(connection, job_ids, deadline)
 
 
-async def _lock_jobs(
-    connection: Connection, job_ids: Sequence[UUID]
-) -> dict[UUID, Job]:
-    rows = await read_all(connection, "lock_jobs", {"job_ids": list(job_ids)})
-    return {row["job_id"]: job_from(row) for row in rows}
-
-
 async def _request_cancels(
     connection: Connection, job_ids: Sequence[UUID], request: CancelRequest
 ) -> list[Change]:
     params = {
         "job_ids": list(job_ids),
-        "statuses": request.statuses and list(request.statuses),
         "requested_by": request.requested_by,
         "reason": request.reason,
         "cause": request.cause,
@@ -103,9 +116,7 @@ async def _request_cancels(
     return [_change(job_from(row)) for row in rows]
 
 
-def _unchanged(job_id: UUID, job: Job | None, owner: str) -> Change | RefrainError:
-    if job is None or job.owner != owner:
-        return JobNotFound(job_id)
+def _unchanged(job: Job) -> Change | RefrainError:
     if job.status in {Status.COMPLETED, Status.FAILED}:
         return WrongStatus("cancel", job.status)
     return _change(job)

@@ -28,7 +28,7 @@ Connection = psycopg.AsyncConnection[Row]
 # cancel waits for it longer.
 _OPTIONS = (
     "-c statement_timeout=10s -c lock_timeout=5s "
-    "-c idle_in_transaction_session_timeout=3s"
+    "-c idle_in_transaction_session_timeout=3s -c TimeZone=UTC"
 )
 _CONNECT: dict[str, Any] = {
     "autocommit": True,

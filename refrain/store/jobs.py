@@ -125,12 +125,10 @@ class JobStore:
         A job that is CANCELLING or CANCELLED is returned unchanged. Raises
         JobNotFound, and WrongStatus for COMPLETED and FAILED jobs.
         """
-        (answer,) = await self.cancel_jobs(
-            [job_id], owner, requested_by=requested_by, reason=reason, cause=cause
+        request = CancelRequest(requested_by=requested_by, reason=reason, cause=cause)
+        return await self._database.transact(
+            partial(cancel.cancel_job, job_id=job_id, owner=owner, request=request)
         )
-        if isinstance(answer, RefrainError):
-            raise answer
-        return answer
 
     async def cancel_jobs(
         self,
@@ -140,8 +138,12 @@ class JobStore:
         requested_by: str,
         reason: str,
         cause: Cause = Cause.USER,
-    ) -> list[Change | RefrainError]:
-        """Does to up to CHUNK jobs what cancel_job does to one, each for itself."""
+    ) -> list[Change | RefrainError | None]:
+        """Does to up to CHUNK jobs what cancel_job does to one, each for itself.
+
+        None stands for a job whose row another transaction holds at this moment:
+        cancel_job waits for it.
+        """
         request = CancelRequest(requested_by=requested_by, reason=reason, cause=cause)
         return await self._database.transact(
             partial(cancel.cancel_jobs, job_ids=job_ids, owner=owner, request=request)
@@ -158,14 +160,10 @@ class JobStore:
     ) -> list[Change]:
         """Cancels up to CHUNK of the jobs that match, those that run first.
 
-        Returns an empty list when none is left that can be cancelled.
+        Returns an empty list when none is left that can be cancelled and whose row
+        no other transaction holds at this moment.
         """
-        request = CancelRequest(
-            requested_by=requested_by,
-            reason=reason,
-            cause=cause,
-            statuses=jobs.statuses,
-        )
+        request = CancelRequest(requested_by=requested_by, reason=reason, cause=cause)
         params = {**_filter_params(owner, jobs), "limit": CHUNK}
         return await self._database.transact(
             partial(cancel.cancel_matching, params=params, request=request)

@@ -55,7 +55,7 @@ class TaskStore:
     def __init__(
         self, database: Database, *, jobs_per_owner: int | None = None
     ) -> None:
-        """`jobs_per_owner` jobs of an owner are under way at most; None: any number."""
+        """No job is started while so many of its owner's are under way; None: any."""
         self._database = database
         self._jobs_per_owner = jobs_per_owner
 

@@ -47,12 +47,12 @@ class WorkerStore:
         params = {"worker_id": worker_id}
         await self._database.read(partial(write, name="retire_worker", params=params))
 
-    async def kill_worker(self, worker_id: UUID) -> None:
-        """Notes that the worker's process is about to be ended, with what it runs.
+    async def kill_worker(self, worker_id: UUID, job_ids: Collection[UUID]) -> None:
+        """Notes that a process ends itself because tasks of these jobs do not end.
 
-        Whoever takes its tasks back once its lease is over then knows how they ended.
+        Whoever takes them back once the lease is over then knows how they ended.
         """
-        params = {"worker_id": worker_id}
+        params = {"worker_id": worker_id, "job_ids": list(job_ids)}
         await self._database.read(partial(write, name="kill_worker", params=params))
 
     async def list_stops(

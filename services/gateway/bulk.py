@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from refrain.cancellation import shielded
-from refrain.errors import InvalidRequest
+from refrain.errors import InvalidRequest, RefrainError
 from refrain.job import Status
 from refrain.store import Change
 from services.gateway.fields import read_job_id, read_reason
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from refrain.errors import RefrainError
     from refrain.job import Job
     from refrain.service import Connections
     from refrain.store import JobFilter
@@ -26,6 +26,8 @@ CHUNK = 1000
 CHUNKS = 10
 """Chunks of one call: 10,000 jobs."""
 SAMPLE = 20
+LOOKS, LOOK = 20, 0.05
+"""How often, and after how many seconds, to look again for rows that were held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +67,23 @@ class BulkCancel:
         read_reason(reason)
         counts: Counter[Status] = Counter()
         sample: list[Job] = []
-        for _ in range(CHUNKS):
+        looks = 0
+        while True:
             chunk = await shielded(self._cancel_chunk(owner, jobs, reason))
-            if not chunk:
-                break
             counts.update(job.status for job in chunk)
             sample += chunk[: SAMPLE - len(sample)]
-        left = await self._to.jobs.count_cancellable(owner, jobs)
+            if chunk and counts.total() < CHUNKS * CHUNK:
+                continue
+            left = await self._to.jobs.count_cancellable(owner, jobs)
+            if not left.total or chunk or looks == LOOKS:
+                break
+            # What is left is held by other transactions, which take milliseconds.
+            looks += 1
+            await asyncio.sleep(LOOK)
         return Cancelled(
             at_once=counts[Status.CANCELLED],
             stopping=counts[Status.CANCELLING],
-            remaining=left.idle + left.running,
+            remaining=left.total,
             sample=sample,
         )
 
@@ -87,7 +95,7 @@ class BulkCancel:
         return Cancelled(
             at_once=at_once,
             stopping=stopping,
-            remaining=found.running + found.idle - stopping - at_once,
+            remaining=found.total - stopping - at_once,
             sample=await self._to.jobs.list_cancellable(owner, jobs, SAMPLE),
         )
 
@@ -100,8 +108,24 @@ class BulkCancel:
         changes = [answer for answer in answers if isinstance(answer, Change)]
         await self._to.bus.announce(changes)
         return [
-            answer.job if isinstance(answer, Change) else answer for answer in answers
+            answer.job
+            if isinstance(answer, Change)
+            else answer or await self._cancel_held(job_id, owner, reason)
+            for job_id, answer in zip(job_ids, answers, strict=True)
         ]
+
+    async def _cancel_held(
+        self, job_id: UUID, owner: str, reason: str
+    ) -> Job | RefrainError:
+        """Waits for a job that another transaction held when the others were free."""
+        try:
+            change = await self._to.jobs.cancel_job(
+                job_id, owner, requested_by=f"user:{owner}", reason=reason
+            )
+        except RefrainError as err:
+            return err
+        await self._to.bus.announce([change])
+        return change.job
 
     async def _cancel_chunk(
         self, owner: str, jobs: JobFilter, reason: str

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
@@ -35,11 +33,10 @@ async def delete_job(to: Connections, job_id: UUID, owner: str) -> None:
 
 async def _delete_files(to: Connections, folder: str) -> None:
     kept = False
-    async for key in to.artifacts.list_older(folder, timedelta(0)):
+    async for key in to.artifacts.list(folder):
         if await to.jobs.names_artifact(uri_of(key)):
             kept = True
-            continue
-        with suppress(FileNotFoundError):
+        else:
             await to.artifacts.delete(key)
     if not kept:
         await to.artifacts.delete_folder(folder)

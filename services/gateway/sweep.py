@@ -53,10 +53,10 @@ class Sweep:
 
     async def sweep(self) -> None:
         """Sweeps once."""
+        await self._cancel_overdue_jobs()
         await self._mark_dead_workers()
         await self._rescue_tasks()
         await self._end_idle_jobs()
-        await self._cancel_overdue_jobs()
 
     async def _mark_dead_workers(self) -> None:
         if boottime() < self._marks_from:
@@ -110,7 +110,7 @@ class FileSweep:
 
     async def sweep(self, age: timedelta) -> None:
         """Sweeps once; what is younger than `age` may be about to be named."""
-        async for key in self._to.artifacts.list_older("jobs", age):
+        async for key in self._to.artifacts.list("jobs", older=age):
             if not await self._to.jobs.names_artifact(uri_of(key)):
                 log.info("deleting %s: no row names it", key)
                 await self._to.artifacts.delete(key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from refrain.job import Kind
+from refrain.job import Kind, Status
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
 from tests.eventually import eventually
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "01a203fe-9bf3-74be-a4fe-abb9feb2265b"
 LOCK = "SELECT FROM jobs WHERE job_id = %s FOR UPDATE"
+TASK_LOCK = "SELECT FROM tasks WHERE job_id = %s FOR UPDATE"
 
 
 async def running(record: Record, **job: Any) -> Job:
@@ -143,7 +144,7 @@ async def test_a_caller_that_leaves_stops_it_between_two_thousands(
     api: JobServiceAsyncStub, gateway: Gateway, record: Record, pending: Job
 ) -> None:
     copies = await record.clone(pending, 2_499)
-    async with record.holding(LOCK, sorted(copies)[1500]):
+    async with record.holding(TASK_LOCK, sorted(copies)[1500]):
         call = api.CancelJobs(v1.CancelJobsRequest(all=True))
         await record.waiting(1)
         call.cancel()
@@ -153,6 +154,32 @@ async def test_a_caller_that_leaves_stops_it_between_two_thousands(
     gateway.shutdown.set()
     await gateway.serving
     assert await statuses(record) == {"cancelled": 2000, "pending": 500}
+
+
+async def test_a_job_that_another_holds_delays_no_other_of_its_batch(
+    api: JobServiceAsyncStub, gateway: Gateway, record: Record
+) -> None:
+    held, free = await running(record), await running(record)
+    stopped: list[StopEvent] = []
+    await gateway.connections.bus.on_stop(stopped.append)
+    ids = [str(held.job_id), str(free.job_id)]
+    async with record.holding(LOCK, held.job_id):
+        call = api.BatchCancelJobs(v1.BatchCancelJobsRequest(job_ids=ids))
+        await record.waiting(1)
+        assert [[stop.job_id for stop in event.stops] for event in stopped] == [ids[1:]]
+    results = (await call).results
+    assert [result.job.status for result in results] == [job_pb2.Job.CANCELLING] * 2
+
+
+async def test_a_filter_waits_a_moment_for_a_job_that_another_holds(
+    api: JobServiceAsyncStub, record: Record, pending: Job
+) -> None:
+    other = await record.create(owner=OWNER)
+    async with record.holding(LOCK, pending.job_id):
+        call = api.CancelJobs(v1.CancelJobsRequest(all=True))
+        await eventually(lambda: record.stands(other, Status.CANCELLED))
+    answer = await call
+    assert (answer.cancelled, answer.remaining) == (2, 0)
 
 
 async def _stand_at(record: Record, wanted: dict[str, int]) -> bool:

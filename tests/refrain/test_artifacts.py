@@ -125,6 +125,12 @@ async def test_a_folder_that_is_not_there_is_as_good_as_deleted(
     await store.delete_folder("jobs/1/video/1")
 
 
+async def test_an_artifact_that_is_not_there_is_as_good_as_deleted(
+    store: ArtifactStore,
+) -> None:
+    await store.delete("jobs/1/video/1/video.mp4")
+
+
 async def test_a_folder_may_be_deleted_by_two_at_once(
     store: ArtifactStore, clip: Path
 ) -> None:

@@ -25,7 +25,9 @@ async def batch(record: Record, job_ids: Sequence[UUID]) -> list[str]:
         job_ids, "ada", requested_by="user:ada", reason="all of it"
     )
     return [
-        answer.job.status if isinstance(answer, Change) else type(answer).__name__
+        answer.job.status
+        if isinstance(answer, Change)
+        else (answer and type(answer).__name__) or "held"
         for answer in answers
     ]
 
@@ -123,17 +125,27 @@ async def test_a_filter_cancels_what_matches_and_nothing_else(
     await record.assert_sound()
 
 
-async def test_a_job_that_left_the_wanted_status_meanwhile_is_not_meant(
-    record: Record,
-) -> None:
-    job = await record.create()
-    wanted = JobFilter(statuses=[Status.PENDING])
-    answers = await record.in_order(
-        job, lambda: record.pause(job), lambda: matching(record, wanted)
-    )
-    assert answers[0].status is Status.PAUSED
-    assert answers[1] == []
-    assert await record.stands(job, Status.PAUSED)
+LOCK = "SELECT FROM jobs WHERE job_id = %s FOR UPDATE"
+
+
+async def test_a_job_that_another_holds_keeps_no_other_running(record: Record) -> None:
+    held, *free = [await record.create() for _ in range(3)]
+    async with record.holding(LOCK, held.job_id):
+        assert await batch(record, [held.job_id, free[0].job_id]) == [
+            "held",
+            Status.CANCELLED,
+        ]
+        assert await matching(record, JobFilter()) == [await record.job(free[1].job_id)]
+        assert await matching(record, JobFilter()) == []
+    assert await batch(record, [held.job_id]) == [Status.CANCELLED]
+    await record.assert_sound()
+
+
+async def test_a_batch_waits_for_no_row_of_another_owner(record: Record) -> None:
+    theirs, ours = await record.create(owner="eve"), await record.create()
+    async with record.holding(LOCK, theirs.job_id):
+        answers = await batch(record, [theirs.job_id, ours.job_id])
+    assert answers == [JobNotFound.__name__, Status.CANCELLED]
 
 
 async def test_a_chunk_is_of_a_thousand_jobs(record: Record) -> None:

@@ -189,3 +189,8 @@ async def test_the_record_is_migrated_once_however_many_begin(
     folder = resources.files("refrain") / "migrations"
     files = sorted(file.name for file in folder.iterdir())
     assert [row["name"] for row in rows] == files
+
+
+async def test_a_day_of_the_record_has_24_hours(record: Record) -> None:
+    """In a zone with summer time `now() + 2 days` may be 49 hours away."""
+    assert await record.read("SHOW TimeZone") == [{"TimeZone": "UTC"}]

@@ -148,6 +148,17 @@ async def test_a_retry_sent_twice_makes_one_job(record: Record) -> None:
     assert await retry(record, old) != new
 
 
+async def test_a_retry_sent_again_after_the_old_job_is_gone_finds_the_new_one(
+    record: Record,
+) -> None:
+    old = await record.cancel(await record.create())
+    new = await retry(record, old, "again")
+    await record.jobs.delete_job(old.job_id, "ada")
+    assert await retry(record, old, "again") == new
+    with pytest.raises(JobNotFound):
+        await retry(record, old, "another")
+
+
 async def test_only_what_came_to_nothing_can_be_retried(record: Record) -> None:
     worker_id = await record.register()
     job = await record.at_stitch(worker_id)

@@ -261,6 +261,38 @@ async def test_a_task_that_ignores_its_cancellation_ends_the_process(
     await record.assert_sound()
 
 
+async def test_a_process_that_ends_itself_hands_back_what_else_it_runs(
+    record: Record, tmp_path: Path
+) -> None:
+    ignoring = await record.create()
+    async with process(record.url, tmp_path, "ignore_once") as child:
+        healthy = await record.create()
+        await said(child, "running")
+        await record.cancel(ignoring)
+        await ends_fenced(child)
+    task = await record.task(healthy, Kind.PLAN)
+    assert (task.status, task.attempt, task.failures) == (TaskStatus.QUEUED, 1, 0)
+    await record.assert_sound()
+
+
+async def test_a_task_that_ended_with_its_process_did_not_ignore_anything(
+    record: Record,
+) -> None:
+    worker_id = await record.register()
+    ignoring, innocent = await record.create(), await record.create()
+    for _ in range(2):
+        await record.claim(worker_id)
+    await record.workers.kill_worker(worker_id, [ignoring.job_id])
+    await record.die(worker_id)
+    for job in (ignoring, innocent):
+        await record.cancel(job)
+        await record.tasks.rescue_tasks(job.job_id, "sweep")
+    receipts = [await record.job(job.job_id) for job in (ignoring, innocent)]
+    assert [job.tasks_killed for job in receipts] == [1, 0]
+    assert [job.tasks_expired for job in receipts] == [0, 1]
+    await record.assert_sound()
+
+
 async def test_a_process_that_lost_the_record_aborts_and_then_ends(
     record: Record, proxy: Proxy, tmp_path: Path
 ) -> None:

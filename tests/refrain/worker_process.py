@@ -30,6 +30,7 @@ TENTH = Timing(
     grace=TIMING.grace / 10,
     drain=TIMING.drain / 10,
 )
+ignoring = False
 ONLY_GRACE = Timing(heartbeat=TENTH.heartbeat, grace=TENTH.grace)
 
 
@@ -53,6 +54,15 @@ async def ignore(task: Task) -> NoReturn:
             print("aborted", flush=True)  # noqa: T201
 
 
+async def ignore_once(task: Task) -> NoReturn:
+    """The first task ignores whatever happens to it; the others run until then."""
+    global ignoring
+    if not ignoring:
+        ignoring = True
+        await ignore(task)
+    await wait(task)
+
+
 async def block(task: Task) -> NoReturn:
     """Never lets go of the event loop."""
     print("running", flush=True)  # noqa: T201
@@ -63,6 +73,7 @@ async def block(task: Task) -> NoReturn:
 CONDUCT = {
     "wait": (wait, TENTH),
     "ignore": (ignore, ONLY_GRACE),
+    "ignore_once": (ignore_once, ONLY_GRACE),
     "block": (block, TENTH),
 }
 
@@ -81,7 +92,7 @@ async def main(database_url: str, nats_url: str, folder: str, conduct: str) -> N
             artifacts=ArtifactStore(folder),
             bus=bus,
             handlers={Kind.PLAN: handler},
-            slots={Slot.PROVIDER: 1},
+            slots={Slot.PROVIDER: 2},
             timing=timing,
         )
         await worker.run(asyncio.Event())

@@ -1,0 +1,1 @@
+SELECT job_id FROM jobs WHERE job_id = ANY(%(job_ids)s) AND owner = %(owner)s
