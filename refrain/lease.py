@@ -71,7 +71,8 @@ class Lease:
             except Unavailable as err:
                 log.warning("not registered yet: %s", err)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(shutdown.wait(), 0.5)
+                    async with asyncio.timeout(0.5):
+                        await shutdown.wait()
             else:
                 return
 

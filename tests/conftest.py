@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 from pathlib import Path
@@ -19,6 +20,10 @@ from refrain.store import Database, migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# A PostgreSQL that is started as another user is forked beside gRPC's threads, and
+# gRPC's handlers of a fork may kill the child. It reads this when it is imported.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPLATE = "refrain_template"

@@ -1,4 +1,4 @@
-"""A TCP proxy before a real server: it can be cut, and can lose a reply."""
+"""A TCP proxy before a real server: cut it, silence it, or let it lose a reply."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Proxy:
         self._listening: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
         self._cut = False
+        self.silent = False
+        """Whether bytes go nowhere, in a link whose ends believe that it stands."""
         self._lost_reply = b""
         self._lost_after = b""
         self.refused = 0
@@ -50,9 +52,17 @@ class Proxy:
         for pair in list(self._pairs):
             pair.drop()
 
+    def silence(self) -> None:
+        """Holds back every byte until `mend`, as a network does that lost its way."""
+        self.silent = True
+        for pair in self._pairs:
+            pair.pause()
+
     def mend(self) -> None:
-        """Lets connections through again."""
-        self._cut = False
+        """Lets connections through again, and what was held back."""
+        self._cut = self.silent = False
+        for pair in list(self._pairs):
+            pair.resume()
 
     def lose_reply_to(self, request: bytes, *, after: bytes = b"") -> None:
         """Passes on the next such request, and drops the connection on its reply.
@@ -108,6 +118,8 @@ class _Pair(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._client = transport
+        if self._proxy.silent:
+            transport.pause_reading()
         if self._proxy.open(self):
             self._connecting = asyncio.create_task(self._connect())
         else:
@@ -120,6 +132,18 @@ class _Pair(asyncio.Protocol):
             self.drop()
         else:
             self._server.write(self._pending)
+            if self._proxy.silent:
+                self._server.pause_reading()
+
+    def pause(self) -> None:
+        for transport in (self._client, self._server):
+            if transport is not None:
+                transport.pause_reading()
+
+    def resume(self) -> None:
+        for transport in (self._client, self._server):
+            if transport is not None:
+                transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._loses_reply = self._loses_reply or self._proxy.loses(self, data)

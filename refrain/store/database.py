@@ -94,7 +94,7 @@ class Database:
 
         Raises Unavailable as `transact` does, and repeats nothing.
         """
-        async with _unavailable_when_down(), self._pool.connection() as connection:
+        async with self._connection() as connection:
             try:
                 return await steps(connection)
             except _ROLLED_BACK as err:
@@ -112,9 +112,19 @@ class Database:
             await self._pool.check()
             return await self.execute(steps)
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        async with _unavailable_when_down(), self._pool.connection() as connection:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # The pool waits by asyncio.wait_for, which in Python 3.11 may
+                # swallow a cancellation that comes as the connection does.
+                raise asyncio.CancelledError
+            yield connection
+
     async def _attempt(self, steps: Callable[[Connection], Awaitable[T]]) -> T:
         committing = False
-        async with _unavailable_when_down(), self._pool.connection() as connection:
+        async with self._connection() as connection:
             try:
                 async with connection.transaction():
                     result = await steps(connection)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SHORT_LYRICS = 20_000
 """Characters that are read within milliseconds."""
+CREATES = 3
+"""Jobs that are created at the same time: a cancel overtakes those that wait."""
 
 
 class Jobs:
@@ -45,16 +47,18 @@ class Jobs:
         self._to = to
         self._feed = feed
         self._uploads = uploads
+        self._creating = asyncio.Semaphore(CREATES)
 
     async def create(self, request: CreateJobRequest, owner: str) -> Job:
         """Raises InvalidRequest, RequestIdTaken."""
-        upload = await self._uploads.find(owner, request.audio_uri)
-        if len(request.lyrics) > SHORT_LYRICS:
-            # Half a million characters take a third of a second to read.
-            new = await asyncio.to_thread(check_request, request, owner, upload)
-        else:
-            new = check_request(request, owner, upload)
-        return await self._commit(self._to.jobs.create_job(new))
+        async with self._creating:
+            upload = await self._uploads.find(owner, request.audio_uri)
+            if len(request.lyrics) > SHORT_LYRICS:
+                # Half a million characters take a third of a second to read.
+                new = await asyncio.to_thread(check_request, request, owner, upload)
+            else:
+                new = check_request(request, owner, upload)
+            return await self._commit(self._to.jobs.create_job(new))
 
     async def get(self, job_id: str, owner: str) -> Job:
         """Returns the job as it stands."""

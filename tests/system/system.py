@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ROW_OF_LOOKS = 20
 SERVICES = ("gateway", "generator", "stitcher")
+SCRIPT = "service.py"
 SHORT_LEASE = {
     "heartbeat": 0.4,
     "lease": 4.0,
@@ -52,11 +54,21 @@ class System:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     """What of Timing differs."""
     media_slots: int = 2
+    scripts: dict[str, str] = field(default_factory=dict[str, str])
+    """The file in this folder that starts a service, where it is not service.py."""
+    variables: dict[str, dict[str, str]] = field(
+        default_factory=dict[str, dict[str, str]]
+    )
+    """What of the environment differs for one service."""
     processes: dict[str, subprocess.Popen[bytes]] = field(
         default_factory=dict[str, "subprocess.Popen[bytes]"]
     )
     grpc_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        while self.http_port == self.grpc_port:
+            self.http_port = free_port()
 
     async def __aenter__(self) -> Self:
         self._channel = grpc.aio.insecure_channel(
@@ -68,18 +80,25 @@ class System:
             ],
         )
         self.api: JobServiceAsyncStub = JobServiceStub(self._channel)
+        self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
+        self._asking = asyncio.Lock()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
         await self._channel.close()
+        if self._connection is not None:
+            await self._connection.close()
+        await self.stop()
+
+    async def stop(self) -> dict[str, int]:
+        """Ends all services; returns their exit codes (minus the signal)."""
         for process in self.processes.values():
             process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        # Services may talk to each other by way of a proxy in this event loop.
+        return {
+            name: await asyncio.to_thread(_end, process)
+            for name, process in self.processes.items()
+        }
 
     async def start(self, *names: str) -> None:
         """Starts services; all of them without names."""
@@ -99,18 +118,18 @@ class System:
                 self.processes[name] = subprocess.Popen(  # noqa: ASYNC220
                     [
                         sys.executable,
-                        str(ROOT / "tests/system/service.py"),
+                        str(ROOT / "tests/system" / self.scripts.get(name, SCRIPT)),
                         name,
                         json.dumps(self.seconds),
                     ],
-                    env=environment,
+                    env={**environment, **self.variables.get(name, {})},
                     cwd=ROOT,
                     stderr=log,
                 )
         if "gateway" in self.processes:
-            await self._channel.channel_ready()
-        for name in set(names or SERVICES) & {"generator", "stitcher"}:
-            await eventually(lambda name=name: self._is_registered(name))
+            await eventually(self._answers, within=30)
+        for name in set(names or SERVICES) - {"gateway"}:
+            await eventually(lambda name=name: self._is_registered(name), within=30)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and no goodbye."""
@@ -185,13 +204,11 @@ class System:
         return [event async for event in self.api.WatchJob(request, timeout=60)]
 
     async def query(self, statement: str, *params: Any) -> list[dict[str, Any]]:
-        connect = psycopg.AsyncConnection.connect(self.database_url, autocommit=True)
-        async with (
-            await connect as connection,
-            connection.cursor(row_factory=dict_row) as cursor,
-        ):
-            await cursor.execute(statement.encode(), params)
-            return await cursor.fetchall()
+        """Asks once more if the connection broke, as it does when Postgres restarts."""
+        async with self._asking:
+            with suppress(psycopg.OperationalError):
+                return await self._ask(statement, params)
+            return await self._ask(statement, params)
 
     def children(self, name: str) -> set[int]:
         """The media processes of a service that are alive."""
@@ -233,10 +250,40 @@ class System:
         folder = self.artifacts / "jobs" / job_id
         return files_under(folder, "video*")
 
+    async def _ask(
+        self, statement: str, params: tuple[Any, ...]
+    ) -> list[dict[str, Any]]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection[dict[str, Any]].connect(
+                self.database_url,
+                autocommit=True,
+                row_factory=dict_row,
+            )
+        cursor = await self._connection.execute(statement.encode(), params)
+        return await cursor.fetchall()
+
+    async def _answers(self) -> bool:
+        """A channel may hold a gateway for ready that was just killed."""
+        try:
+            await self.api.GetServerInfo(v1.GetServerInfoRequest())
+        except grpc.aio.AioRpcError as err:
+            if err.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            return False
+        return True
+
     async def _is_registered(self, service: str) -> bool:
         pid = self.processes[service].pid
         rows = await self.query("SELECT FROM workers WHERE pid = %s", pid)
         return len(rows) > 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def files_under(folder: Path, pattern: str) -> list[Path]:
