@@ -1,1 +1,1 @@
-SELECT job_id FROM jobs WHERE job_id = ANY(%(job_ids)s) AND owner = %(owner)s
+SELECT * FROM jobs WHERE job_id = ANY(%(job_ids)s) AND owner = %(owner)s

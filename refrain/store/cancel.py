@@ -11,7 +11,7 @@ from refrain.store.rows import job_from
 from refrain.store.transaction import Change, lock_owned_job, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from refrain.store.database import Connection
@@ -69,18 +69,17 @@ async def cancel_jobs(
     """
     params = {"job_ids": list(job_ids), "owner": owner}
     rows = await read_all(connection, "lock_free_jobs", params)
-    stood = {row["job_id"]: job_from(row) for row in rows}
-    changes = {
+    free = {row["job_id"] for row in rows}
+    answers: dict[UUID, Change | RefrainError | None] = {
         change.job.job_id: change
-        for change in await _request_cancels(connection, list(stood), request)
+        for change in await _request_cancels(connection, free, request)
     }
-    answers = {job_id: _unchanged(job) for job_id, job in stood.items()} | changes
-    held: dict[UUID, None] = {}
-    if len(stood) < len(set(job_ids)):
-        owned = await read_all(connection, "list_owned_jobs", params)
-        held = dict.fromkeys(row["job_id"] for row in owned)
+    params["job_ids"] = [job_id for job_id in job_ids if job_id not in answers]
+    for row in await read_all(connection, "list_owned_jobs", params):
+        job = job_from(row)
+        answers[job.job_id] = _unchanged(job) if job.job_id in free else None
     return [
-        answers[job_id] if job_id in answers else held.get(job_id, JobNotFound(job_id))
+        answers[job_id] if job_id in answers else JobNotFound(job_id)
         for job_id in job_ids
     ]
 
@@ -103,7 +102,7 @@ async def cancel_overdue(connection: Connection) -> list[Change]:
 
 
 async def _request_cancels(
-    connection: Connection, job_ids: Sequence[UUID], request: CancelRequest
+    connection: Connection, job_ids: Collection[UUID], request: CancelRequest
 ) -> list[Change]:
     params = {
         "job_ids": list(job_ids),

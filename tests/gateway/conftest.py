@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from refrain.job import Job, VideoMade
-from refrain.local.ports import free_port
 from refrain.service import Connections, Service
 from refrain.settings import Settings
 from refrain.timing import TIMING
 from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from services.gateway.__main__ import serve
 from tests.eventually import eventually
+from tests.ports import own_port
 from tests.refrain.record import Record
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ async def serving(
         database_url=database_url,
         nats_url=nats_url,
         storage_url=f"file://{folder}/artifacts",
-        grpc_port=free_port(),
-        http_port=free_port(),
+        grpc_port=own_port(),
+        http_port=own_port(),
         provider_slots=1,
         media_slots=1,
         jobs_per_owner=None,

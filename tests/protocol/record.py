@@ -78,7 +78,7 @@ def may_call(state: State, worker: int, held: Held, rules: Rules) -> bool:
 
 
 def cancel(state: State, seen: State, rules: Rules) -> State | None:
-    """lock_free_jobs, request_cancels. `seen` is the snapshot in which it finds tasks."""
+    """request_cancels. `seen` is the snapshot in which it finds tasks."""
     job = state.job
     if job.status not in CANCELLABLE:
         return None

@@ -1,4 +1,4 @@
-"""Races for one job: who runs them, and what they may come to."""
+"""Races for one job: who meets whom, and what that may come to."""
 
 from __future__ import annotations
 
@@ -7,93 +7,39 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from refrain.errors import WrongStatus
-from refrain.job import Aborted, Job, Status, Task, TaskStatus
-from tests.refrain.record import FAILED, Record, clip_of, outcome_of
+from refrain.job import Status
+from tests.refrain.contenders import (
+    cancel,
+    cancel_as_admin,
+    fail,
+    hand_back,
+    last_orphaned,
+    last_orphaned_and_cancelling,
+    last_running,
+    last_two_running,
+    one_running,
+    pause,
+    pausing,
+    rescue,
+    resume,
+    settle,
+    settle_other,
+    stitch_running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from uuid import UUID
 
-    Contender = Callable[[Record, UUID, Sequence[Task]], Awaitable[Any]]
+    from refrain.job import Job
+    from tests.refrain.contenders import Contender
+    from tests.refrain.record import Record
+
 
 TRIALS = 1000
-FEWER_TRIALS = 200
+FEWER_TRIALS = 100
 AT_ONCE = 4
 """Trials that run side by side; with two contenders each they fill the pool."""
-
-
-async def one_running(record: Record) -> Job:
-    """One segment runs and another is queued."""
-    worker_id = await record.register()
-    job = await record.at_segments(worker_id, segments=2, max_in_flight=1)
-    await record.claim(worker_id)
-    return job
-
-
-async def last_running(record: Record) -> Job:
-    """The last segment runs."""
-    worker_id = await record.register()
-    job = await record.at_segments(worker_id, segments=1)
-    await record.claim(worker_id)
-    return job
-
-
-async def last_two_running(record: Record) -> Job:
-    """The last two segments run."""
-    worker_id = await record.register()
-    job = await record.at_segments(worker_id, segments=2)
-    await record.claim(worker_id)
-    await record.claim(worker_id)
-    return job
-
-
-async def stitch_running(record: Record) -> Job:
-    """The stitch runs."""
-    worker_id = await record.register()
-    job = await record.at_stitch(worker_id)
-    await record.claim(worker_id)
-    return job
-
-
-async def last_orphaned(record: Record) -> Job:
-    """The last segment runs on a worker that is dead."""
-    job = await last_running(record)
-    (task,) = await running_tasks(record, job)
-    assert task.worker_id is not None
-    await record.die(task.worker_id)
-    return job
-
-
-async def cancel(record: Record, job_id: UUID, _running: Sequence[Task]) -> Any:
-    try:
-        return (await record.cancel(job_id)).status
-    except WrongStatus:
-        return "refused"
-
-
-async def settle(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
-    change = await record.settle(running[0], outcome_of(running[0]))
-    return change and change.job.status
-
-
-async def settle_other(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
-    change = await record.settle(running[1], clip_of(running[1]))
-    return change and change.job.status
-
-
-async def fail(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
-    change = await record.settle(running[0], FAILED)
-    return change and change.job.status
-
-
-async def hand_back(record: Record, _job_id: UUID, running: Sequence[Task]) -> Any:
-    change = await record.settle(running[0], Aborted())
-    return change and change.job.status
-
-
-async def rescue(record: Record, job_id: UUID, _running: Sequence[Task]) -> Any:
-    return len(await record.tasks.rescue_tasks(job_id, "sweep"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +54,10 @@ class Race:
     """What the job then comes to."""
     answers: tuple[tuple[Any, Any], tuple[Any, Any]]
     """What the contenders then hear, the first one's answer first."""
-    trials: int = FEWER_TRIALS
 
 
 RACES: Mapping[str, Race] = {
     "cancel against settle": Race(
-        trials=TRIALS,
         prepare=one_running,
         contenders=(cancel, settle),
         firsts=("cancel_requested", "task_completed 0"),
@@ -129,7 +73,6 @@ RACES: Mapping[str, Race] = {
         ),
     ),
     "cancel against the last segment": Race(
-        trials=TRIALS,
         prepare=last_running,
         contenders=(cancel, settle),
         firsts=("cancel_requested", "task_completed 0"),
@@ -144,7 +87,6 @@ RACES: Mapping[str, Race] = {
         ),
     ),
     "cancel against publication": Race(
-        trials=TRIALS,
         prepare=stitch_running,
         contenders=(cancel, settle),
         firsts=("cancel_requested", "task_completed"),
@@ -173,6 +115,126 @@ RACES: Mapping[str, Race] = {
             (Status.PROCESSING, Status.CANCELLING),
         ),
     ),
+    "cancel against pause": Race(
+        prepare=one_running,
+        contenders=(cancel, pause),
+        firsts=("cancel_requested", "pause_requested"),
+        ends=(
+            "cancelling: plan completed, "
+            "segment 0 running, segment 1 skipped never_started",
+            "cancelling: plan completed, "
+            "segment 0 running, segment 1 skipped never_started",
+        ),
+        answers=(
+            (Status.CANCELLING, "refused"),
+            (Status.PAUSING, Status.CANCELLING),
+        ),
+    ),
+    "cancel against another": Race(
+        prepare=one_running,
+        contenders=(cancel, cancel_as_admin),
+        firsts=("cancel_requested", "cancel_requested admin:eve"),
+        ends=(
+            "cancelling: plan completed, "
+            "segment 0 running, segment 1 skipped never_started",
+            "cancelling admin:eve: plan completed, "
+            "segment 0 running, segment 1 skipped never_started",
+        ),
+        answers=(
+            (Status.CANCELLING, Status.CANCELLING),
+            (Status.CANCELLING, Status.CANCELLING),
+        ),
+    ),
+    "cancel against resume": Race(
+        prepare=pausing,
+        contenders=(cancel, resume),
+        firsts=("cancel_requested", "resumed"),
+        ends=(
+            "cancelling: plan completed, segment 0 running",
+            "cancelling: plan completed, segment 0 running",
+        ),
+        answers=(
+            (Status.CANCELLING, "refused"),
+            (Status.PROCESSING, Status.CANCELLING),
+        ),
+    ),
+    "pause against the last segment": Race(
+        prepare=last_running,
+        contenders=(pause, settle),
+        firsts=("pause_requested", "task_completed 0"),
+        ends=(
+            "paused: plan completed, segment 0 completed, stitch queued",
+            "paused: plan completed, segment 0 completed, stitch queued",
+        ),
+        answers=(
+            (Status.PAUSING, Status.PAUSED),
+            (Status.PROCESSING, Status.PAUSED),
+        ),
+    ),
+    "pause against publication": Race(
+        prepare=stitch_running,
+        contenders=(pause, settle),
+        firsts=("pause_requested", "task_completed"),
+        ends=(
+            "completed: plan completed, segment 0 completed, stitch completed",
+            "completed: plan completed, segment 0 completed, stitch completed",
+        ),
+        answers=(
+            (Status.PAUSING, Status.COMPLETED),
+            (Status.COMPLETED, "refused"),
+        ),
+    ),
+    "pause against failure": Race(
+        prepare=last_two_running,
+        contenders=(pause, fail),
+        firsts=("pause_requested", "task_failed 0"),
+        ends=(
+            "processing with error: plan completed, "
+            "segment 0 failed, segment 1 running",
+            "processing with error: plan completed, "
+            "segment 0 failed, segment 1 running",
+        ),
+        answers=(
+            (Status.PAUSING, Status.PROCESSING),
+            (Status.PROCESSING, "refused"),
+        ),
+    ),
+    "pause against resume": Race(
+        prepare=pausing,
+        contenders=(pause, resume),
+        firsts=("pause_requested", "resumed"),
+        ends=(
+            "processing: plan completed, segment 0 running",
+            "pausing: plan completed, segment 0 running",
+        ),
+        answers=(
+            (Status.PAUSING, Status.PROCESSING),
+            (Status.PROCESSING, Status.PAUSING),
+        ),
+    ),
+    "resume against the last settle": Race(
+        prepare=pausing,
+        contenders=(resume, settle),
+        firsts=("resumed", "task_completed 0"),
+        ends=(
+            "processing: plan completed, segment 0 completed, stitch queued",
+            "processing: plan completed, segment 0 completed, stitch queued",
+        ),
+        answers=(
+            (Status.PROCESSING, Status.PROCESSING),
+            (Status.PAUSED, Status.PROCESSING),
+        ),
+    ),
+    "pause against rescue": Race(
+        prepare=last_orphaned,
+        contenders=(pause, rescue),
+        firsts=("pause_requested", "task_rescued 0"),
+        ends=(
+            "paused: plan completed, segment 0 queued",
+            "paused: plan completed, segment 0 queued",
+        ),
+        answers=((Status.PAUSING, 1), (1, Status.PAUSED)),
+    ),
     "cancel against rescue": Race(
         prepare=last_orphaned,
         contenders=(cancel, rescue),
@@ -184,7 +246,6 @@ RACES: Mapping[str, Race] = {
         answers=((Status.CANCELLING, 1), (1, Status.CANCELLED)),
     ),
     "rescue against settle": Race(
-        trials=TRIALS,
         prepare=last_orphaned,
         contenders=(rescue, settle),
         firsts=("task_rescued 0", "task_completed 0"),
@@ -193,6 +254,16 @@ RACES: Mapping[str, Race] = {
             "processing: plan completed, segment 0 completed, stitch queued",
         ),
         answers=((1, None), (Status.PROCESSING, 0)),
+    ),
+    "rescue against settle of a job that stops": Race(
+        prepare=last_orphaned_and_cancelling,
+        contenders=(rescue, settle),
+        firsts=("task_aborted 0", "task_completed 0"),
+        ends=(
+            "cancelled: plan completed, segment 0 cancelled lease_expired",
+            "cancelled: plan completed, segment 0 completed finished_anyway",
+        ),
+        answers=((1, None), (Status.CANCELLED, 0)),
     ),
     "settle against hand-back of the same attempt": Race(
         prepare=last_running,
@@ -222,11 +293,6 @@ RACES: Mapping[str, Race] = {
 }
 
 
-async def running_tasks(record: Record, job: Job) -> list[Task]:
-    tasks = await record.jobs.list_tasks(job.job_id)
-    return [task for task in tasks if task.status is TaskStatus.RUNNING]
-
-
 async def came_to(
     record: Record, job_ids: Sequence[UUID], since: int
 ) -> list[tuple[str, str]]:
@@ -234,10 +300,14 @@ async def came_to(
     rows = await record.read(
         """
         SELECT
-            concat_ws(' ', event.kind, event.position) AS first_event,
+            concat_ws(
+                ' ', event.kind, event.position,
+                substring(event.actor FROM 'admin:.*')
+            ) AS first_event,
             concat(
                 jobs.status,
                 CASE WHEN jobs.error IS NOT NULL THEN ' with error' END,
+                substring(' ' || jobs.cancel_requested_by FROM ' admin:.*'),
                 ': ',
                 (SELECT string_agg(
                     concat_ws(

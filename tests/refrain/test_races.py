@@ -7,30 +7,43 @@ it; Postgres then serves them in the order in which they came.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from refrain.errors import CallRefused
+from refrain.errors import CallRefused, JobNotFound
 from refrain.job import Aborted, Kind, Slot, Status, TaskStatus
+from tests.refrain.contenders import (
+    cancel,
+    last_orphaned,
+    last_running,
+    running_tasks,
+)
 from tests.refrain.races import (
+    FEWER_TRIALS,
     RACES,
     TRIALS,
     Race,
     at_once,
     came_to,
-    cancel,
     chunks,
-    last_orphaned,
-    last_running,
-    running_tasks,
 )
 
 if TYPE_CHECKING:
-    from refrain.job import Task
+    from collections.abc import Sequence
+    from typing import Any
+    from uuid import UUID
+
+    from refrain.job import Job, Task
     from tests.refrain.record import Record
+
+
+TRIED = pytest.mark.parametrize(
+    "trials", [FEWER_TRIALS, pytest.param(TRIALS, marks=pytest.mark.long)]
+)
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -54,11 +67,14 @@ async def test_whoever_comes_first_decides(
     await record.assert_sound()
 
 
+@TRIED
 @pytest.mark.parametrize("race", RACES.values(), ids=RACES)
-async def test_chance_finds_no_third_outcome(record: Record, race: Race) -> None:
+async def test_chance_finds_no_third_outcome(
+    record: Record, race: Race, trials: int
+) -> None:
     template = await record.job((await race.prepare(record)).job_id)
     running = await running_tasks(record, template)
-    job_ids = await record.clone(template, race.trials)
+    job_ids = await record.clone(template, trials)
     for chunk in chunks(job_ids):
         contenders = [
             contender(record, job_id, [replace(t, job_id=job_id) for t in running])
@@ -68,7 +84,7 @@ async def test_chance_finds_no_third_outcome(record: Record, race: Race) -> None
         await at_once(contenders)
     came = Counter(await came_to(record, job_ids, template.event_sequence))
     assert set(came) == set(zip(race.firsts, race.ends, strict=True))
-    assert came.total() == race.trials
+    assert came.total() == trials
     await record.assert_sound(job_ids)
 
 
@@ -106,12 +122,13 @@ async def test_a_cancel_that_came_first_leaves_nothing_to_claim(record: Record) 
     await record.assert_sound()
 
 
+@TRIED
 async def test_chance_finds_no_third_outcome_of_cancel_against_claim(
-    record: Record,
+    record: Record, trials: int
 ) -> None:
     template, worker_id = await record.create(), await record.register()
     await record.read("UPDATE tasks SET available_at = now() + interval '1 day'")
-    job_ids = await record.clone(template, TRIALS)
+    job_ids = await record.clone(template, trials)
     due = "UPDATE tasks SET available_at = now() WHERE job_id = ANY(%s)"
     for chunk in chunks(job_ids):
         await record.read(due, list(chunk))
@@ -119,8 +136,35 @@ async def test_chance_finds_no_third_outcome_of_cancel_against_claim(
         await at_once([*claims, *(cancel(record, job_id, []) for job_id in chunk)])
     came = Counter(await came_to(record, job_ids, template.event_sequence))
     assert set(came) == {CLAIM_FIRST, CANCEL_FIRST}
-    assert came.total() == TRIALS
+    assert came.total() == trials
     await record.assert_sound(job_ids)
+
+
+async def test_a_claim_that_came_first_makes_a_pause_wait_for_its_task(
+    record: Record,
+) -> None:
+    job, worker_id = await record.create(), await record.register()
+    async with record.holding("SELECT FROM tasks FOR UPDATE"):
+        claim = asyncio.ensure_future(record.claim(worker_id))
+        await record.waiting(1)
+        paused = asyncio.ensure_future(record.pause(job))
+        await record.waiting(2)
+    task = await claim
+    assert (await paused).status is Status.PAUSING
+    await record.settle(task, Aborted())
+    assert await record.stands(job, Status.PAUSED)
+    await record.assert_sound()
+
+
+async def test_a_pause_that_came_first_leaves_nothing_to_claim(record: Record) -> None:
+    job, worker_id = await record.create(), await record.register()
+    async with record.holding("SELECT FROM jobs FOR UPDATE"):
+        paused = asyncio.ensure_future(record.pause(job))
+        await record.waiting(1)
+        assert not await record.claims(worker_id), "a claim waits for no one"
+    assert (await paused).status is Status.PAUSED
+    assert not await record.claims(worker_id)
+    await record.assert_sound()
 
 
 @pytest.mark.parametrize("call_first", [True, False])
@@ -201,3 +245,93 @@ async def test_a_request_sent_twice_at_once_makes_one_job(record: Record) -> Non
     jobs = await asyncio.gather(*(record.create(request_id="r1") for _ in range(8)))
     assert len({job.job_id for job in jobs}) == 1
     await record.assert_sound()
+
+
+async def one_clip_and_cancelled(record: Record) -> Job:
+    """One of two segments is made, and then the job was cancelled."""
+    worker_id = await record.register()
+    job = await record.at_segments(worker_id, segments=2)
+    await record.settle(await record.claim(worker_id))
+    return await record.cancel(job)
+
+
+async def retry(record: Record, job_id: UUID, request_id: str | None = None) -> Any:
+    try:
+        change = await record.jobs.retry_job(job_id, "ada", request_id=request_id)
+    except JobNotFound:
+        return None
+    return change.job.job_id
+
+
+@pytest.mark.parametrize("retry_first", [True, False])
+async def test_a_delete_that_came_first_leaves_nothing_to_retry(
+    record: Record, retry_first: bool
+) -> None:
+    old = await one_clip_and_cancelled(record)
+    clip, _ = await record.jobs.list_segments(old.job_id)
+    assert clip.clip_uri is not None
+
+    async def retried() -> Any:
+        return await retry(record, old.job_id)
+
+    async def deleted() -> None:
+        await record.jobs.delete_job(old.job_id, "ada")
+
+    order = (retried, deleted) if retry_first else (deleted, retried)
+    answers = await record.in_order(old, *order)
+    job_id = answers[0] if retry_first else answers[1]
+    assert (job_id is not None) == retry_first
+    assert await record.jobs.names_artifact(clip.clip_uri) == retry_first
+    rows = await record.read("SELECT job_id, retried_from FROM jobs")
+    assert rows == [{"job_id": job_id, "retried_from": old.job_id}] * retry_first
+    await record.assert_sound()
+
+
+async def test_chance_finds_no_third_outcome_of_retry_against_delete(
+    record: Record,
+) -> None:
+    template = await one_clip_and_cancelled(record)
+    job_ids = await record.clone(template, FEWER_TRIALS)
+    for chunk in chunks(job_ids):
+        deletes = [record.jobs.delete_job(job_id, "ada") for job_id in chunk]
+        await at_once([*deletes, *(retry(record, job_id) for job_id in chunk)])
+    rows = await record.read(
+        "SELECT retried_from, segments_completed FROM jobs WHERE job_id <> %s",
+        template.job_id,
+    )
+    assert 0 < len(rows) < FEWER_TRIALS
+    assert {row["retried_from"] for row in rows} <= set(job_ids)
+    assert {row["segments_completed"] for row in rows} == {1}
+    await record.assert_sound()
+
+
+async def test_a_retry_sent_twice_at_once_makes_one_job(record: Record) -> None:
+    old = await one_clip_and_cancelled(record)
+    retries = [retry(record, old.job_id, "again") for _ in range(8)]
+    assert len(set(await asyncio.gather(*retries))) == 1
+    await record.assert_sound()
+
+
+async def cancel_each(record: Record, job_ids: Sequence[UUID]) -> None:
+    """Those that are free at once, and then the others."""
+    answers = await record.jobs.cancel_jobs(
+        job_ids, "ada", requested_by="user:ada", reason="enough"
+    )
+    for job_id, answer in zip(job_ids, answers, strict=True):
+        if answer is None:
+            await record.cancel(job_id)
+
+
+async def test_cancels_of_many_in_any_order_neither_lock_each_other_out_nor_settles(
+    record: Record,
+) -> None:
+    template = await last_running(record)
+    (task,) = await running_tasks(record, template)
+    for _ in range(FEWER_TRIALS // 20):
+        job_ids = await record.clone(template, 10)
+        named = (job_ids, job_ids[::-1], random.sample(job_ids, 10))
+        settles = [record.settle(replace(task, job_id=job_id)) for job_id in job_ids]
+        await at_once([*settles, *(cancel_each(record, ids) for ids in named)])
+        came = await came_to(record, job_ids, template.event_sequence)
+        assert {end.partition(":")[0] for _, end in came} == {"cancelled"}
+        await record.assert_sound(job_ids)

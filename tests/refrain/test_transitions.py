@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 Edge = tuple[Status, Status]
 
 STATEMENTS: Mapping[str, Mapping[str, Any]] = {
-    "request_cancel": {
+    "request_cancels": {
+        "statuses": None,
         "requested_by": "user:ada",
         "reason": "",
         "cause": "user",
         "message": "Job cancelled by user",
     },
+    "request_pause": {"mode": "abort"},
+    "resume_job": {},
     "stop_failed_job": {"error": Jsonb({"code": 13}), "message": "failed"},
     "confirm_cancel": {"message": ""},
     "confirm_failure": {},
@@ -37,25 +40,18 @@ STATEMENTS: Mapping[str, Mapping[str, Any]] = {
     "complete_job": {"video": Jsonb({"uri": "artifact:video.mp4"})},
     "start_task": {"kind": "plan"},
 }
-PAUSE_AND_RESUME: frozenset[Edge] = frozenset(
-    {
-        (Status.PENDING, Status.PAUSED),
-        (Status.PROCESSING, Status.PAUSING),
-        (Status.PROCESSING, Status.PAUSED),
-        (Status.PAUSED, Status.PENDING),
-        (Status.PAUSED, Status.PROCESSING),
-    }
-)
-"""Edges of PauseJob and ResumeJob, which no statement makes yet."""
 
+NOT_STARTED = frozenset({Status.PENDING, Status.PAUSED, Status.CANCELLED})
+"""Where a job can be of which no task was ever claimed."""
 INSERT = """
 INSERT INTO jobs (
-    owner, title, artist, max_in_flight, status, tasks_running, error, video,
-    cancel_requested_at, cancel_requested_by, cancel_reason, cancel_cause,
-    stopped_at, finished_at
+    owner, title, artist, max_in_flight, status, pause_mode, tasks_running, error,
+    video, started_at, cancel_requested_at, cancel_requested_by, cancel_reason,
+    cancel_cause, stopped_at, finished_at
 )
 SELECT
-    'ada', 'Song', 'Band', 4, %(status)s, %(running)s, %(error)s, %(video)s,
+    'ada', 'Song', 'Band', 4, %(status)s, %(mode)s, %(running)s, %(error)s,
+    %(video)s, CASE WHEN %(started)s THEN now() END,
     asked_at, asked_by, reason, cause, stopped_at, finished_at
 FROM (VALUES (
     CASE WHEN %(asked)s THEN now() END, CASE WHEN %(asked)s THEN 'user:ada' END,
@@ -68,12 +64,17 @@ RETURNING *
 
 
 def states() -> Iterator[dict[str, Any]]:
-    """Every status, with and without a task running, with and without an error."""
-    for status, running, error in product(Status, (0, 1), (None, {"code": 13})):
+    """Every status, with and without a task running, an error, and a start."""
+    booleans = (False, True)
+    for status, running, failed, started in product(Status, (0, 1), booleans, booleans):
+        if not started and status not in NOT_STARTED:
+            continue
         yield {
             "status": status,
+            "mode": "drain" if status is Status.PAUSING else None,
+            "started": started,
             "running": running,
-            "error": error and Jsonb(error),
+            "error": Jsonb({"code": 13}) if failed else None,
             "video": Jsonb({}) if status is Status.COMPLETED else None,
             "asked": status in (Status.CANCELLING, Status.CANCELLED),
             "finished": status in FINISHED,
@@ -95,7 +96,8 @@ async def rows_that_can_be(connection: Connection) -> list[Job]:
 
 async def status_after(connection: Connection, statement: str, job: Job) -> Status:
     """Runs the statement on the row, reads what it made of it, and undoes it."""
-    params = {**STATEMENTS[statement], "job_id": job.job_id}
+    named = {"job_id": job.job_id, "job_ids": [job.job_id]}
+    params = {**STATEMENTS[statement], **named}
     async with connection.transaction(force_rollback=True):
         await connection.execute(query(statement), params)
         cursor = await connection.execute(
@@ -137,20 +139,31 @@ async def test_the_statements_make_the_transitions_and_no_others(
 ) -> None:
     allowed = {(old, new) for old, after in TRANSITIONS.items() for new in after}
     made = set[Edge]().union(*observed.values())
-    assert made == allowed - PAUSE_AND_RESUME
+    assert made == allowed
 
 
 async def test_each_statement_makes_its_own_transitions(
     observed: dict[str, set[Edge]],
 ) -> None:
     assert observed == {
-        "request_cancel": {
+        "request_cancels": {
             (Status.PENDING, Status.CANCELLED),
             (Status.PROCESSING, Status.CANCELLED),
             (Status.PROCESSING, Status.CANCELLING),
             (Status.PAUSING, Status.CANCELLED),
             (Status.PAUSING, Status.CANCELLING),
             (Status.PAUSED, Status.CANCELLED),
+        },
+        "request_pause": {
+            (Status.PENDING, Status.PAUSED),
+            (Status.PROCESSING, Status.PAUSED),
+            (Status.PROCESSING, Status.PAUSING),
+            (Status.PAUSING, Status.PAUSED),
+        },
+        "resume_job": {
+            (Status.PAUSED, Status.PENDING),
+            (Status.PAUSED, Status.PROCESSING),
+            (Status.PAUSING, Status.PROCESSING),
         },
         "stop_failed_job": {(Status.PAUSING, Status.PROCESSING)},
         "confirm_cancel": {(Status.CANCELLING, Status.CANCELLED)},
@@ -218,6 +231,8 @@ NONSENSE: Mapping[LiteralString, LiteralString] = {
     "finished_runs_nothing": (
         "UPDATE jobs SET status = 'failed', error = '{}', finished_at = now()"
     ),
+    "pause_mode_is_known": "UPDATE jobs SET pause_mode = 'nap'",
+    "pausing_has_its_mode": "UPDATE jobs SET pause_mode = 'drain'",
     "pending_and_paused_run_nothing": "UPDATE jobs SET status = 'paused'",
     "completed_has_its_video": "UPDATE jobs SET video = '{}'",
     "failed_has_its_error": (

@@ -18,11 +18,11 @@ import psutil
 import psycopg
 from psycopg.rows import dict_row
 
-from refrain.local.ports import free_port
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from tests.eventually import eventually
+from tests.ports import own_port
 
 if TYPE_CHECKING:
     import signal
@@ -63,12 +63,12 @@ class System:
     processes: dict[str, subprocess.Popen[bytes]] = field(
         default_factory=dict[str, "subprocess.Popen[bytes]"]
     )
-    grpc_port: int = field(default_factory=free_port)
-    http_port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=own_port)
+    http_port: int = field(default_factory=own_port)
 
     def __post_init__(self) -> None:
         while self.http_port == self.grpc_port:
-            self.http_port = free_port()
+            self.http_port = own_port()
 
     async def __aenter__(self) -> Self:
         self._channel = grpc.aio.insecure_channel(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import pytest
-
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
+from refrain.v1.job_pb2 import Job
 from tests.eventually import eventually
 from tests.system.system import SERVICES, System, assert_nothing_runs
 
@@ -29,43 +28,34 @@ async def restart_everything(system: System) -> None:
     await system.start()
 
 
-async def stands(
-    system: System, job_id: str, status: job_pb2.Job.Status.ValueType
-) -> bool:
+async def stands(system: System, job_id: str, status: Job.Status.ValueType) -> bool:
     return (await system.job(job_id)).status == status
 
 
-@pytest.mark.parametrize("mode", [DRAIN, ABORT])
-async def test_a_paused_job_stays_so_across_restarts_and_then_goes_on(
-    system: System, mode: v1.PauseJobRequest.Mode.ValueType
+async def test_paused_jobs_stay_so_across_restarts_of_everything_and_then_go_on(
+    system: System,
 ) -> None:
     await system.start()
-    job = await system.create(seconds=30, max_in_flight=2)
-    await system.until(job.job_id, clips_made(1))
-    await system.api.PauseJob(v1.PauseJobRequest(job_id=job.job_id, mode=mode))
-    await eventually(lambda: stands(system, job.job_id, job_pb2.Job.PAUSED))
+    jobs = [await system.create(seconds=30, max_in_flight=1) for _ in range(3)]
+    drained, aborted, cancelled = (job.job_id for job in jobs)
+    for job_id, mode in ((drained, DRAIN), (aborted, ABORT), (cancelled, ABORT)):
+        await system.until(job_id, clips_made(1))
+        await system.api.PauseJob(v1.PauseJobRequest(job_id=job_id, mode=mode))
+        await eventually(lambda job_id=job_id: stands(system, job_id, Job.PAUSED))
+    assert (await system.cancel(cancelled)).status == Job.CANCELLED
     await restart_everything(system)
-    paused = await system.job(job.job_id)
-    assert paused.status == job_pb2.Job.PAUSED
-    assert 1 <= paused.segments_completed < paused.segments_total
     other = await system.create()
     assert (await system.events(other.job_id))[-1].kind == job_pb2.JobEvent.COMPLETED
-    assert await system.job(job.job_id) == paused, "nothing of it ran meanwhile"
-    await system.api.ResumeJob(v1.ResumeJobRequest(job_id=job.job_id))
-    events = await system.events(job.job_id)
-    assert events[-1].kind == job_pb2.JobEvent.COMPLETED
-    completed = [e for e in events if e.kind == job_pb2.JobEvent.TASK_COMPLETED]
-    assert len(completed) == paused.segments_total + 2, "each task ended once"
-
-
-async def test_a_cancel_while_paused_is_confirmed_at_once(system: System) -> None:
-    await system.start()
-    job = await system.create(seconds=30, max_in_flight=1)
-    await system.until(job.job_id, clips_made(1))
-    await system.api.PauseJob(v1.PauseJobRequest(job_id=job.job_id, mode=ABORT))
-    await eventually(lambda: stands(system, job.job_id, job_pb2.Job.PAUSED))
-    assert (await system.cancel(job.job_id)).status == job_pb2.Job.CANCELLED
-    await assert_nothing_runs(system, job.job_id)
+    await assert_nothing_runs(system, cancelled)
+    for job_id in (drained, aborted):
+        paused = await system.job(job_id)
+        assert paused.status == Job.PAUSED
+        assert 1 <= paused.segments_completed < paused.segments_total
+        await system.api.ResumeJob(v1.ResumeJobRequest(job_id=job_id))
+        events = await system.events(job_id)
+        assert events[-1].kind == job_pb2.JobEvent.COMPLETED
+        completed = [e for e in events if e.kind == job_pb2.JobEvent.TASK_COMPLETED]
+        assert len(completed) == paused.segments_total + 2, "each task ended once"
 
 
 async def test_a_retry_makes_only_the_clips_that_a_cancel_left_unmade(
@@ -79,7 +69,7 @@ async def test_a_retry_makes_only_the_clips_that_a_cancel_left_unmade(
     total = at_15.job.segments_total
     assert total > 20
     await system.cancel(old.job_id, "the bridge is wrong")
-    await eventually(lambda: stands(system, old.job_id, job_pb2.Job.CANCELLED))
+    await eventually(lambda: stands(system, old.job_id, Job.CANCELLED))
     cancelled = await system.job(old.job_id)
     kept = cancelled.segments_completed
     assert 15 <= kept < total

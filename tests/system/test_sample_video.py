@@ -30,7 +30,7 @@ SECOND = timedelta(seconds=1)
     ("slug", "width", "height"),
     [
         ("twinkle", 320, 180),
-        ("greensleeves", 320, 180),
+        pytest.param("greensleeves", 320, 180, marks=pytest.mark.long),
         pytest.param("greensleeves", 1280, 720, marks=pytest.mark.long),
     ],
 )
