@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from refrain.job import AbortReason, Slot, Task
     from refrain.store.workers import Attempt
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -88,11 +85,6 @@ class HeldTasks:
         """Aborts what is held, once, and watches that it ends within its grace."""
         if held.scope.cancel_called:
             return
-        log.info(
-            "aborting: %s",
-            reason,
-            extra={"job_id": held.task.job_id, "task": held.task.name},
-        )
         held.scope.cancel(reason)
         asyncio.get_running_loop().call_later(self._grace, self._end_grace, held)
 

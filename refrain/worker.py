@@ -195,6 +195,10 @@ class Worker:
     async def _run(self, held: Held) -> None:
         try:
             outcome = await self._outcome(held)
+            if held.scope.cancel_called:
+                # Not at the abort itself: a hundred lines would delay the last one.
+                fields = {"job_id": held.task.job_id, "task": held.task.name}
+                log.info("aborted: %s", held.scope.reason, extra=fields)
             await self._settle(held.task, outcome)
         except Unavailable as err:
             log.warning("files are left to the sweep: %s", err)

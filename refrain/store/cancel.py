@@ -74,10 +74,11 @@ async def cancel_jobs(
         change.job.job_id: change
         for change in await _request_cancels(connection, free, request)
     }
-    params["job_ids"] = [job_id for job_id in job_ids if job_id not in answers]
-    for row in await read_all(connection, "list_owned_jobs", params):
-        job = job_from(row)
-        answers[job.job_id] = _unchanged(job) if job.job_id in free else None
+    if unchanged := [job_id for job_id in job_ids if job_id not in answers]:
+        params["job_ids"] = unchanged
+        for row in await read_all(connection, "list_owned_jobs", params):
+            job = job_from(row)
+            answers[job.job_id] = _unchanged(job) if job.job_id in free else None
     return [
         answers[job_id] if job_id in answers else JobNotFound(job_id)
         for job_id in job_ids

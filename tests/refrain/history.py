@@ -221,10 +221,12 @@ class History(RuleBasedStateMachine):
     ) -> None:
         """Unheard, a task runs by its row and no one is at work on it."""
         worker = nth(self.steps.views, which)
-        tasks = [self.steps.claims(worker, kinds) for _ in range(times)]
-        if heard:
-            view = {attempt_of(task): task for task in tasks if task}
-            self.steps.views[worker] |= view
+        for _ in range(times):
+            task = self.steps.claims(worker, kinds)
+            if task is None:
+                return
+            if heard:
+                self.steps.views[worker][attempt_of(task)] = task
 
     @rule(which=WHICH, times=st.integers(1, 3), end=ENDS)
     def work(self, which: int, times: int, end: End) -> None:
@@ -232,8 +234,9 @@ class History(RuleBasedStateMachine):
         worker = nth(self.steps.views, which)
         for time in range(times):
             task = self.steps.claims(worker)
-            if task:
-                self.steps.settles(task, end if time == times - 1 else End.DONE)
+            if task is None:
+                return
+            self.steps.settles(task, end if time == times - 1 else End.DONE)
 
     @precondition(lambda self: self.steps.at_work)
     @rule(which=WHICH, purpose=st.sampled_from(["storyboard", "image", "clip"]))

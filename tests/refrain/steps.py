@@ -272,6 +272,8 @@ class Steps:
         }
         assert stops == {attempt: why for attempt, why in reasons.items() if why}
         unheld = self.run(self.record.workers.list_unheld_tasks(worker, list(view)))
+        run = {attempt_of(task) for task in self.rows.run_by(worker)}
+        assert {attempt_of(task) for task in unheld} == run - view.keys()
         self.hands_back([*unheld, *(view[attempt] for attempt in stops)])
 
     def goes_well(self, worker: UUID) -> bool:

@@ -10,8 +10,8 @@ WITH jobs_asked_about AS (
 counted AS (
     SELECT
         job.*, running, queued, skipped, aborted, killed, expired, finished_anyway,
-        made, stitches, stitched, claimed_at, clips, called_at, events, newest_event,
-        newest_kind,
+        made, stitches, stitched, claimed_at, failed_at, clips, called_at, events,
+        newest_event, newest_kind,
         to_jsonb(jobs) - 'job_id' = newest_payload - 'job_id' AS told_as_it_stands
     FROM jobs_asked_about AS job
     JOIN jobs USING (job_id)
@@ -29,7 +29,8 @@ counted AS (
             count(*) FILTER (WHERE tasks.kind = 'stitch') AS stitches,
             count(*) FILTER (
                 WHERE tasks.kind = 'stitch' AND tasks.status = 'completed') AS stitched,
-            max(tasks.started_at) AS claimed_at
+            max(tasks.started_at) AS claimed_at,
+            max(tasks.ended_at) FILTER (WHERE tasks.status = 'failed') AS failed_at
         FROM tasks WHERE tasks.job_id = job.job_id
     ) AS of_tasks
     CROSS JOIN LATERAL (
@@ -101,6 +102,7 @@ FROM counted CROSS JOIN LATERAL (
         (cancel_requested_at IS NOT NULL AND slowest_stop < interval '0',
             'a task stopped before it was asked to'),
         (claimed_at > cancel_requested_at, 'a task was claimed after the mark'),
+        (failed_at > cancel_requested_at, 'a task failed after the mark'),
         (called_at > cancel_requested_at, 'a call was begun after the mark'),
         ((status = 'completed') <> (video IS NOT NULL), 'a video, or its lack'),
         (stitches > 1, 'two stitches'),
