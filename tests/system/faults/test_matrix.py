@@ -66,9 +66,9 @@ class Fault:
 FAULTS = {
     "nats_down": Fault(strike=strikes.nats_down, bound=POLL * RATIO),
     "nats_restarted": Fault(strike=strikes.nats_restarted, bound=POLL * RATIO),
-    # With its recovery 5 s. More than RATIO can scale is in it: each connect.
+    # With its recovery 5 s. More than RATIO can scale is in it: recovery, connects.
     "postgres_down_5_s": Fault(
-        strike=PostgresDown(4.5, outlived=True), bound=POLL, seconds=REAL
+        strike=PostgresDown(4.0, outlived=True), bound=POLL, seconds=REAL
     ),
     "postgres_down_15_s": Fault(
         strike=PostgresDown(15.0 * RATIO, outlived=False),
