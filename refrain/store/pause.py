@@ -54,7 +54,6 @@ async def resume_job(
 
 
 def _wrong_status(verb: str, job: Job) -> WrongStatus:
-    """A job that stops for its error is still PROCESSING: to say so would confuse."""
-    return WrongStatus(
-        verb, Status.FAILED if job.stopping and job.error else job.status
-    )
+    """Only a job that stops for its error is refused while it is PROCESSING."""
+    failing = job.status is Status.PROCESSING
+    return WrongStatus(verb, Status.FAILED if failing else job.status)

@@ -66,6 +66,10 @@ async def cancelling(record: Record, worker_id: UUID) -> Job:
     return await record.cancel(await running(record, worker_id))
 
 
+async def cancelling_with_an_error(record: Record, worker_id: UUID) -> Job:
+    return await record.cancel(await failing(record, worker_id))
+
+
 async def cancelled(record: Record, worker_id: UUID) -> Job:
     return await record.cancel(await queued(record, worker_id))
 
@@ -112,12 +116,20 @@ async def test_a_resumed_job_stands_where_it_was(
     await record.assert_sound()
 
 
-@pytest.mark.parametrize("reach", [failing, cancelling, cancelled, completed])
+@pytest.mark.parametrize(
+    ("reach", "word"),
+    [
+        (failing, "failed"),
+        (cancelling, "cancelling"),
+        (cancelling_with_an_error, "cancelling"),
+        (cancelled, "cancelled"),
+        (completed, "completed"),
+    ],
+)
 async def test_what_stops_or_is_finished_can_neither_be_paused_nor_resumed(
-    record: Record, reach: Callable[[Record, UUID], Awaitable[Job]]
+    record: Record, reach: Callable[[Record, UUID], Awaitable[Job]], word: str
 ) -> None:
     job = await reach(record, await record.register())
-    word = "failed" if reach is failing else reach.__name__
     with pytest.raises(WrongStatus, match=f"Cannot pause job with status: {word}"):
         await record.pause(job)
     with pytest.raises(WrongStatus, match=f"Cannot resume job with status: {word}"):
