@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from refrain.cancellation import shielded
 from refrain.errors import InvalidRequest, RefrainError
 from refrain.job import Status
-from refrain.store import Change
+from refrain.store import CHUNK, Change
 from services.gateway.fields import read_job_id, read_reason
 
 if TYPE_CHECKING:
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from refrain.service import Connections
     from refrain.store import JobFilter
 
-CHUNK = 1000
-"""Jobs that are committed and announced together."""
 CHUNKS = 10
-"""Chunks of one call: 10,000 jobs."""
+"""Chunks of one call: each is committed and announced before the next."""
 SAMPLE = 20
 LOOKS, LOOK = 20, 0.05
 """How often, and after how many seconds, to look again for rows that were held."""
@@ -67,19 +65,20 @@ class BulkCancel:
         read_reason(reason)
         counts: Counter[Status] = Counter()
         sample: list[Job] = []
-        looks = 0
-        while True:
-            chunk = await shielded(self._cancel_chunk(owner, jobs, reason))
-            counts.update(job.status for job in chunk)
-            sample += chunk[: SAMPLE - len(sample)]
-            if chunk and counts.total() < CHUNKS * CHUNK:
+        chunks = looks = 0
+        while chunks < CHUNKS:
+            if chunk := await shielded(self._cancel_chunk(owner, jobs, reason)):
+                chunks += 1
+                counts.update(job.status for job in chunk)
+                sample += chunk[: SAMPLE - len(sample)]
                 continue
             left = await self._to.jobs.count_cancellable(owner, jobs)
-            if not left.total or chunk or looks == LOOKS:
+            if not left.total or looks == LOOKS:
                 break
             # What is left is held by other transactions, which take milliseconds.
             looks += 1
             await asyncio.sleep(LOOK)
+        left = await self._to.jobs.count_cancellable(owner, jobs)
         return Cancelled(
             at_once=counts[Status.CANCELLED],
             stopping=counts[Status.CANCELLING],
