@@ -33,6 +33,9 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+CANCELLABLE = frozenset(
+    {Status.PENDING, Status.PROCESSING, Status.PAUSING, Status.PAUSED}
+)
 FINISHED = frozenset({Status.CANCELLED, Status.COMPLETED, Status.FAILED})
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {

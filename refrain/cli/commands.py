@@ -32,7 +32,13 @@ async def create(client: Client, asked: Namespace, terminal: Terminal) -> int:
     request = read_song(asked)
     if asked.audio:
         request.audio_uri = await client.upload_audio(asked.audio)
-    job = await client.create_job(request)
+    return await show_new(client, await client.create_job(request), asked, terminal)
+
+
+async def show_new(
+    client: Client, job: Job, asked: Namespace, terminal: Terminal
+) -> int:
+    """Says which job was created, or with --watch follows it to its end."""
     if asked.watch:
         return await follow(client, [job.job_id], asked, terminal)
     if asked.json:

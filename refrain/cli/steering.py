@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from refrain.cli.commands import follow
+from refrain.cli.commands import show_new
 from refrain.cli.each import each
 from refrain.cli.receipt import receipt, status
 from refrain.cli.terminal import complain
@@ -54,13 +54,7 @@ async def resume(client: Client, asked: Namespace, terminal: Terminal) -> int:
 async def retry(client: Client, asked: Namespace, terminal: Terminal) -> int:
     """Creates a job from a cancelled or failed one, with all that it had made."""
     job = await client.retry_job(asked.job_id, asked.request_id)
-    if asked.watch:
-        return await follow(client, [job.job_id], asked, terminal)
-    if asked.json:
-        terminal.document(job)
-    else:
-        terminal.say(job.job_id)
-    return 0
+    return await show_new(client, job, asked, terminal)
 
 
 async def delete(client: Client, asked: Namespace, terminal: Terminal) -> int:

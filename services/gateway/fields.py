@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from refrain.errors import InvalidRequest
-from refrain.job import Status
+from refrain.job import CANCELLABLE, Status
 from refrain.store import JobFilter
 from refrain.v1 import job_pb2
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 MAX_REASON = 1024
 MAX_REQUEST_ID = 128
 LONGEST_WAIT = timedelta(days=30)
-CANCELLABLE = frozenset(
-    {Status.PENDING, Status.PROCESSING, Status.PAUSING, Status.PAUSED}
-)
-"""A filter that cancels may name these."""
 
 
 def read_job_id(job_id: str) -> UUID:
