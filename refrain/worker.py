@@ -198,7 +198,7 @@ class Worker:
             if held.scope.cancel_called:
                 # Not at the abort itself: a hundred lines would delay the last one.
                 fields = {"job_id": held.task.job_id, "task": held.task.name}
-                log.info("aborted: %s", held.scope.reason, extra=fields)
+                log.info("abort: %s", held.scope.reason, extra=fields)
             await self._settle(held.task, outcome)
         except Unavailable as err:
             log.warning("files are left to the sweep: %s", err)
