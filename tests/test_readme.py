@@ -29,7 +29,18 @@ SERVICE = "refrain.v1.JobService"
 async def system(
     tmp_path: Path, database_url: str, nats_server: EmbeddedNats
 ) -> AsyncIterator[System]:
-    """Serves on the ports that the README names."""
+    async with System(
+        folder=tmp_path, database_url=database_url, nats_url=nats_server.url
+    ) as system:
+        await system.start()
+        yield system
+
+
+@pytest.fixture
+async def system_of_the_readme(
+    tmp_path: Path, database_url: str, nats_server: EmbeddedNats
+) -> AsyncIterator[None]:
+    """Serves on the ports that the README names: for one test, as two may meet."""
     if not (is_free(50051) and is_free(8000)):
         pytest.skip("the README's ports, 50051 and 8000, are taken: stop `make run`")
     async with System(
@@ -40,12 +51,11 @@ async def system(
         http_port=8000,
     ) as system:
         await system.start()
-        yield system
+        yield
 
 
-async def test_the_lines_of_the_readme_do_what_it_says(
-    system: System, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("system_of_the_readme")
+async def test_the_lines_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     grpcurl, curl = (block("sh", word) for word in ("grpcurl", "curl --silent"))
     said = await run("bash", "-ec", grpcurl + curl, folder=tmp_path)
     assert '"kind": "SNAPSHOT"' in said
