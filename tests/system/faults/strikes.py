@@ -256,6 +256,9 @@ async def _refuses_connections(port: int) -> bool:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # It was in the queue of a socket that closed at this moment.
+        return False
     writer.close()
     await writer.wait_closed()
     return False
