@@ -29,6 +29,9 @@ PLAIN_LINE = timedelta(seconds=3)
 LAST_LINE = timedelta(seconds=8)
 """How long the last line sounds at most when nothing says where it ends."""
 
+BREATH = 8
+"""What a plain line takes beside its letters, in letters."""
+
 _ZERO = timedelta()
 
 _STAMP = r"([0-9]{1,3}):([0-9]{1,2})(?:[.:]([0-9]{1,3}))?"
@@ -76,6 +79,9 @@ class Lyrics:
     """The known, non-empty LRC tags, keys in lower case."""
     synced: bool
     """Whether the lines carry times."""
+    after_pause: frozenset[int] = frozenset()
+    """Of plain lyrics, the lines by index that stand below a blank one; none if every
+    line stands alone."""
 
 
 def parse_lyrics(text: str) -> Lyrics:
@@ -108,13 +114,16 @@ def parse_lyrics(text: str) -> Lyrics:
         elif not _COMMENT.fullmatch(row.strip()):
             plain.append((number, row))
 
-    lines = _synced_lines(stamped, _offset(tags)) if stamped else _plain_lines(plain)
+    if stamped:
+        lines, after_pause = _synced_lines(stamped, _offset(tags)), frozenset[int]()
+    else:
+        lines, after_pause = _plain_lines(plain)
     if not lines:
         raise LyricsError(
             "the lyrics hold no line of words: send plain text or LRC "
             f"of 1 to {MAX_LINES:,} lines"
         )
-    return Lyrics(lines=lines, tags=tags, synced=bool(stamped))
+    return Lyrics(lines=lines, tags=tags, synced=bool(stamped), after_pause=after_pause)
 
 
 def song_duration(
@@ -145,7 +154,8 @@ def timed_lines(lyrics: Lyrics, duration: timedelta) -> tuple[Line, ...]:
 
     `0 <= start < end <= duration` holds for each. Synced lines keep their times, cut at
     the song's end; one without an end sounds for 8 s at most. Plain lines share the
-    song in equal parts.
+    song by their letters, and 8 more for each line; blank lines between two others are
+    one pause, as long as the average line.
     """
     if lyrics.synced:
         placed = (
@@ -153,16 +163,21 @@ def timed_lines(lyrics: Lyrics, duration: timedelta) -> tuple[Line, ...]:
             for line in lyrics.lines
         )
     else:
-        count = len(lyrics.lines)
-        placed = (
-            replace(
-                line,
-                start=duration * index / count,
-                end=duration * (index + 1) / count,
-            )
-            for index, line in enumerate(lyrics.lines)
-        )
+        placed = _spread(lyrics, duration)
     return tuple(_cut_at(duration, placed))
+
+
+def _spread(lyrics: Lyrics, duration: timedelta) -> Iterable[Line]:
+    """Plain lines one after another, and between them the pauses."""
+    shares = [len(line.text) + BREATH for line in lyrics.lines]
+    pause = sum(shares) // len(shares)
+    song = sum(shares) + pause * len(lyrics.after_pause)
+    at = 0
+    for index, (line, share) in enumerate(zip(lyrics.lines, shares, strict=True)):
+        if index in lyrics.after_pause:
+            at += pause
+        start, at = at, at + share
+        yield replace(line, start=duration * start / song, end=duration * at / song)
 
 
 def _cut_at(duration: timedelta, lines: Iterable[Line]) -> Iterable[Line]:
@@ -187,10 +202,22 @@ def _numbered_rows(text: str) -> Iterable[tuple[int, str]]:
         yield number, row
 
 
-def _plain_lines(rows: Sequence[tuple[int, str]]) -> tuple[Line, ...]:
-    texts = [text for number, row in rows if (text := _sung_text(number, row))]
-    _refuse_too_many(len(texts))
-    return tuple(Line(text=text, start=_ZERO) for text in texts)
+def _plain_lines(
+    rows: Sequence[tuple[int, str]],
+) -> tuple[tuple[Line, ...], frozenset[int]]:
+    """The lines, and the indexes of those after a pause."""
+    lines: list[Line] = []
+    after_pause: set[int] = set()
+    for number, row in rows:
+        if text := _sung_text(number, row):
+            lines.append(Line(text=text, start=_ZERO))
+        elif lines:
+            after_pause.add(len(lines))
+    _refuse_too_many(len(lines))
+    after_pause.discard(len(lines))
+    # Text with a blank line below every line is double-spaced.
+    alone = len(after_pause) == len(lines) - 1
+    return tuple(lines), frozenset() if alone else frozenset(after_pause)
 
 
 def _synced_lines(

@@ -300,9 +300,33 @@ def test_synced_lines_are_cut_at_the_end_of_the_song() -> None:
     assert spans(SYNCED, 10) == []
 
 
-def test_plain_lines_share_the_song_equally() -> None:
-    assert spans(PLAIN, 12) == [("a", 0, 3), ("b", 3, 6), ("c", 6, 9), ("d", 9, 12)]
-    assert spans(PLAIN, 10)[-1] == ("d", 7.5, 10)
+def test_plain_lines_of_equal_length_share_the_song_equally() -> None:
+    lyrics = parse_lyrics("a\nb\nc\nd")
+    assert spans(lyrics, 12) == [("a", 0, 3), ("b", 3, 6), ("c", 6, 9), ("d", 9, 12)]
+    assert spans(lyrics, 10)[-1] == ("d", 7.5, 10)
+
+
+def test_a_longer_plain_line_sounds_for_longer() -> None:
+    short, long = "twelve chars", "thirty-two characters are longer"
+    lyrics = parse_lyrics(f"{short}\n{long}")
+    assert spans(lyrics, 6) == [(short, 0, 2), (long, 2, 6)]
+
+
+def test_a_blank_line_is_a_pause_as_long_as_the_average_line() -> None:
+    assert spans(PLAIN, 10) == [("a", 0, 2), ("b", 2, 4), ("c", 6, 8), ("d", 8, 10)]
+
+
+@pytest.mark.parametrize(
+    "blank", ["\n\n", "\n\n\n \t\n", "\r\n\r\n", "\n[ar:]\n\n# x\n"]
+)
+def test_blank_lines_are_one_pause_however_many(blank: str) -> None:
+    lyrics = parse_lyrics(f"\n\na{blank}b\nc\n\n\n")
+    assert spans(lyrics, 8) == [("a", 0, 2), ("b", 4, 6), ("c", 6, 8)]
+
+
+def test_double_spaced_lyrics_have_no_pauses() -> None:
+    lyrics = parse_lyrics("a\n\nb\n\nc")
+    assert spans(lyrics, 6) == [("a", 0, 2), ("b", 2, 4), ("c", 4, 6)]
 
 
 STAMPS = ["[00:01.50]", "[1:2:3]", "[99:99.999]", "<00:02>", "[offset:-9", "[length:"]

@@ -1,0 +1,1 @@
+"""Lyrics that a job does not bring: from its audio file's tags, or from LRCLIB."""
