@@ -17,7 +17,7 @@ from obstore.store import LocalStore, from_url
 from refrain.errors import ArtifactNotFound, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import timedelta
 
 SCHEME = "artifact:"
@@ -73,16 +73,23 @@ class ArtifactStore:
         with contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self._store, key)
 
-    async def delete_folder(self, folder: str) -> None:
-        """Deletes what was put under `<folder>/`. Raises Unavailable."""
+    async def delete_unnamed(
+        self, folder: str, is_named: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        """Deletes what was put under `<folder>/`, but not what a row names.
+
+        `is_named` is asked for each URI. Raises Unavailable.
+        """
+        kept = False
         try:
-            listing = obstore.list(self._store, f"{folder}/")  # pyright: ignore[reportUnknownMemberType]
-            async for found in listing:
-                for entry in found:
-                    await self.delete(entry["path"])
+            async for key in self.list(folder):
+                if await is_named(uri_of(key)):
+                    kept = True
+                else:
+                    await self.delete(key)
         except (BaseError, OSError) as err:
             raise Unavailable("The artifact store does not answer.") from err
-        if self._folder is not None:
+        if self._folder is not None and not kept:
             # A put that was broken off leaves a file that no listing shows.
             shutil.rmtree(self._folder / folder, ignore_errors=True)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from decimal import Decimal
     from uuid import UUID
 
 MAX_FAILURES = 4
@@ -152,6 +152,7 @@ class EventKind(StrEnum):
     CREATED = "created"
     TASK_STARTED = "task_started"
     STAGE_ENTERED = "stage_entered"
+    PROVIDER_CANCEL = "provider_cancel"
     TASK_COMPLETED = "task_completed"
     TASK_ABORTED = "task_aborted"
     TASK_RETRIED = "task_retried"
@@ -211,6 +212,24 @@ class Job:
     avoided_usd: Decimal
     avoided_probably_usd: Decimal
     unknown_usd: Decimal
+    in_flight_usd: Decimal
+    """What the calls under way will cost, by estimate."""
+    unstoppable_usd: Decimal
+    """That of those which no cancel stops at their provider."""
+    calls_to_stop: int
+    """Calls under way, free ones too, that do not end with the attempt."""
+    segment_usd: Decimal
+    """What one more segment costs, by estimate."""
+    segments_usd: Decimal
+    """What all segments cost that were to be made."""
+    max_cost_usd: Decimal | None
+    paid: bool
+    """True if any call of the job costs money, or is to be stopped with it."""
+    cancels_confirmed: int
+    cancels_refused: int
+    cancels_pending: int
+    cancels_unsupported: int
+    cancels_unknown: int
     event_sequence: int
     created_at: datetime
     started_at: datetime | None
@@ -280,6 +299,8 @@ class SegmentRow:
     clip_uri: str | None = None
     input_digest: bytes | None = None
     """Of what the files were made from; see `refrain.reuse`."""
+    estimate_usd: Decimal = Decimal(0)
+    """What its calls cost, at list prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +309,8 @@ class Planned:
 
     segments: tuple[SegmentRow, ...]
     slot: Slot
+    found: Mapping[str, Any] | None = None
+    """What was looked up: fields of the refrain.v1.CreateJobRequest in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,14 @@ import uvloop
 from refrain.artifacts import ArtifactStore
 from refrain.bus import Bus
 from refrain.settings import Settings, SettingsError, read_settings
-from refrain.store import Database, JobStore, TaskStore, WorkerStore
+from refrain.store import (
+    CallStore,
+    Database,
+    JobStore,
+    LyricsStore,
+    TaskStore,
+    WorkerStore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,6 +39,8 @@ class Connections:
     timing: Timing
     jobs: JobStore
     tasks: TaskStore
+    calls: CallStore
+    lyrics: LyricsStore
     workers: WorkerStore
     artifacts: ArtifactStore
     bus: Bus
@@ -58,6 +67,8 @@ class Service:
             timing=self._timing,
             jobs=JobStore(database),
             tasks=TaskStore(database, jobs_per_owner=self._settings.jobs_per_owner),
+            calls=CallStore(database),
+            lyrics=LyricsStore(database),
             workers=WorkerStore(lease_database),
             artifacts=ArtifactStore(self._settings.storage_url),
             bus=bus,

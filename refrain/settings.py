@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from refrain.providers import ProviderSettings, read_provider_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,7 @@ class Settings:
     """REFRAIN_SCRATCH: a folder for files in the making; the system's own."""
     jobs_per_owner: int | None = None
     """REFRAIN_JOBS_PER_OWNER: jobs of one owner under way at once; any number."""
+    providers: ProviderSettings = field(default_factory=ProviderSettings)
 
 
 class SettingsError(Exception):
@@ -54,7 +57,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             else None
         ),
         scratch=environment.get("REFRAIN_SCRATCH", "/tmp/refrain"),  # noqa: S108
+        providers=_providers(environment),
     )
+
+
+def _providers(environment: Mapping[str, str]) -> ProviderSettings:
+    try:
+        return read_provider_settings(environment)
+    except ValueError as err:
+        raise SettingsError(str(err)) from err
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -21,19 +21,17 @@ from refrain.held import Held, HeldTasks
 from refrain.job import (
     Aborted,
     AbortReason,
-    ClipMade,
     Failed,
     Kind,
     Outcome,
     Slot,
     Task,
-    VideoMade,
 )
 from refrain.lease import Lease
 from refrain.stops import StopMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from uuid import UUID
 
     from refrain.artifacts import ArtifactStore
@@ -74,8 +72,11 @@ class Worker:
         handlers: Mapping[Kind, Handler],
         slots: Mapping[Slot, int],
         timing: Timing,
+        on_settled: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_settled` hears of every attempt whose end is in the record."""
         self._tasks = tasks
+        self._on_settled = on_settled
         self._workers = workers
         self._artifacts = artifacts
         self._bus = bus
@@ -242,17 +243,9 @@ class Worker:
         )
         if change is not None:
             await self._bus.announce([change])
-        await self._delete_unless_named(task, outcome)
-
-    async def _delete_unless_named(self, task: Task, outcome: Outcome) -> None:
-        """Deletes the files of an attempt whose result no row names."""
-        match outcome:
-            case ClipMade(clip_uri=uri) | VideoMade(video={"uri": str(uri)}):
-                named = await self._tasks.names_artifact(uri)
-            case _:
-                named = False
-        if not named:
-            await self._artifacts.delete_folder(task.folder)
+        self._on_settled()
+        # Of an attempt that came to nothing, a finished image is named all the same.
+        await self._artifacts.delete_unnamed(task.folder, self._tasks.names_artifact)
 
     # Stopping
 

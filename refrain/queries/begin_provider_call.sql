@@ -1,7 +1,9 @@
-INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, purpose)
+INSERT INTO provider_calls (
+    job_id, task_kind, position, attempt, provider, purpose, model, estimate_usd,
+    on_stop)
 SELECT
     tasks.job_id, tasks.kind, tasks.position, tasks.attempt, %(provider)s,
-    %(purpose)s
+    %(purpose)s, %(model)s, %(estimate_usd)s, %(on_stop)s
 FROM tasks JOIN jobs USING (job_id) JOIN workers USING (worker_id)
 WHERE tasks.job_id = %(job_id)s
     AND tasks.kind = %(kind)s
@@ -14,4 +16,4 @@ WHERE tasks.job_id = %(job_id)s
     AND jobs.pause_mode IS DISTINCT FROM 'abort'
     AND workers.dead_at IS NULL
     AND workers.expires_at > clock_timestamp()
-RETURNING call_id
+RETURNING *

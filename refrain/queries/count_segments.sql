@@ -1,5 +1,15 @@
 UPDATE jobs
 SET stage = 'segments',
-    segments_total = (SELECT count(*) FROM segments WHERE job_id = %(job_id)s)
-WHERE job_id = %(job_id)s AND segments_total = 0
-RETURNING segments_total
+    segments_total = planned.segments,
+    segments_usd = planned.usd,
+    segment_usd = planned.dearest_usd
+FROM (
+    SELECT
+        count(*) AS segments,
+        sum(estimate_usd) AS usd,
+        max(estimate_usd) AS dearest_usd
+    FROM segments
+    WHERE job_id = %(job_id)s
+) AS planned
+WHERE jobs.job_id = %(job_id)s AND jobs.segments_total = 0
+RETURNING jobs.segments_total

@@ -1,11 +1,12 @@
 WITH job AS (
     INSERT INTO jobs (
         owner, request_id, title, artist, labels, priority, max_in_flight, cancel_at,
-        event_sequence
+        max_cost_usd, event_sequence
     )
     VALUES (
         %(owner)s, %(request_id)s, %(title)s, %(artist)s, %(labels)s, %(priority)s,
-        %(max_in_flight)s, now() + %(cancel_after)s::interval, 1
+        %(max_in_flight)s, now() + %(cancel_after)s::interval,
+        %(max_cost_usd)s, 1
     )
     ON CONFLICT (owner, request_id) DO NOTHING
     RETURNING *

@@ -1,4 +1,4 @@
-SELECT job_id
+SELECT job_id, paid
 FROM jobs
 WHERE owner = %(owner)s
     AND status IN ('pending', 'processing', 'pausing', 'paused')

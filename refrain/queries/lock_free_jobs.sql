@@ -1,4 +1,4 @@
-SELECT job_id
+SELECT job_id, paid
 FROM jobs
 WHERE job_id = ANY(%(job_ids)s) AND owner = %(owner)s
 ORDER BY job_id

@@ -1,12 +1,17 @@
 WITH job AS (
     INSERT INTO jobs (
         owner, request_id, title, artist, labels, priority, max_in_flight, cancel_at,
-        retried_from, segments_total, segments_completed, event_sequence
+        retried_from, segments_total, segments_completed, max_cost_usd, segment_usd,
+        segments_usd, event_sequence
     )
     SELECT
         owner, %(request_id)s, title, artist, labels, priority, max_in_flight,
         now() + (cancel_at - created_at), job_id, segments_total,
-        cardinality(%(reused)s::integer[]), 1
+        cardinality(%(reused)s::integer[]), max_cost_usd, segment_usd,
+        (SELECT coalesce(sum(estimate_usd), 0) FROM segments
+            WHERE segments.job_id = jobs.job_id
+                AND position <> ALL(%(reused)s::integer[])),
+        1
     FROM jobs
     WHERE job_id = %(job_id)s AND status IN ('cancelled', 'failed')
     ON CONFLICT (owner, request_id) DO NOTHING
@@ -20,12 +25,13 @@ request AS (
 storyboard AS (
     INSERT INTO segments (
         job_id, position, start_offset, end_offset, lines, prompt, slot, image_uri,
-        clip_uri, input_digest)
+        clip_uri, input_digest, estimate_usd)
     SELECT
         job.job_id, position, start_offset, end_offset, lines, prompt, slot,
         CASE WHEN reused THEN image_uri END,
         CASE WHEN reused THEN clip_uri END,
-        CASE WHEN reused THEN input_digest END
+        CASE WHEN reused THEN input_digest END,
+        estimate_usd
     FROM job
     JOIN segments ON segments.job_id = job.retried_from
     CROSS JOIN LATERAL (SELECT position = ANY(%(reused)s) AS reused) AS found

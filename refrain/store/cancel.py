@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from refrain.errors import JobNotFound, RefrainError, WrongStatus
 from refrain.job import Cause, Job, Status
 from refrain.store.rows import job_from
-from refrain.store.transaction import Change, lock_owned_job, read_all
+from refrain.store.transaction import Change, drop_calls, lock_owned_job, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from refrain.store.database import Connection
@@ -48,7 +48,7 @@ async def cancel_job(
 ) -> Change:
     """Waits for the job's row."""
     job = await lock_owned_job(connection, job_id, owner)
-    for change in await _request_cancels(connection, [job_id], request):
+    for change in await request_cancels(connection, {job_id: job.paid}, request):
         return change
     answer = _unchanged(job)
     if isinstance(answer, RefrainError):
@@ -69,10 +69,10 @@ async def cancel_jobs(
     """
     params = {"job_ids": list(job_ids), "owner": owner}
     rows = await read_all(connection, "lock_free_jobs", params)
-    free = {row["job_id"] for row in rows}
+    free = {row["job_id"]: row["paid"] for row in rows}
     answers: dict[UUID, Change | RefrainError | None] = {
         change.job.job_id: change
-        for change in await _request_cancels(connection, free, request)
+        for change in await request_cancels(connection, free, request)
     }
     if unchanged := [job_id for job_id in job_ids if job_id not in answers]:
         params["job_ids"] = unchanged
@@ -90,23 +90,29 @@ async def cancel_matching(
 ) -> list[Change]:
     """Cancels one chunk of those that match and that no one holds."""
     rows = await read_all(connection, "lock_cancellable_jobs", params)
-    job_ids = [row["job_id"] for row in rows]
-    return await _request_cancels(connection, job_ids, request)
+    locked = {row["job_id"]: row["paid"] for row in rows}
+    return await request_cancels(connection, locked, request)
 
 
 async def cancel_overdue(connection: Connection) -> list[Change]:
     """Cancels one chunk of those whose deadline has passed and that no one holds."""
     rows = await read_all(connection, "lock_overdue_jobs", {"limit": CHUNK})
-    job_ids = [row["job_id"] for row in rows]
+    locked = {row["job_id"]: row["paid"] for row in rows}
     deadline = CancelRequest(requested_by="sweep", reason="", cause=Cause.DEADLINE)
-    return await _request_cancels(connection, job_ids, deadline)
+    return await request_cancels(connection, locked, deadline)
 
 
-async def _request_cancels(
-    connection: Connection, job_ids: Collection[UUID], request: CancelRequest
+async def request_cancels(
+    connection: Connection, locked: Mapping[UUID, bool], request: CancelRequest
 ) -> list[Change]:
+    """Marks those of the locked jobs that can be cancelled.
+
+    `locked` says of each whether its calls cost money.
+    """
+    if paid := [job_id for job_id, costs in locked.items() if costs]:
+        await drop_calls(connection, paid)
     params = {
-        "job_ids": list(job_ids),
+        "job_ids": list(locked),
         "requested_by": request.requested_by,
         "reason": request.reason,
         "cause": request.cause,

@@ -40,6 +40,7 @@ async def create_job(connection: Connection, *, new: NewJob) -> Change:
         "priority": new.priority,
         "max_in_flight": new.max_in_flight,
         "cancel_after": new.cancel_after,
+        "max_cost_usd": new.max_cost_usd,
         "request": Jsonb(new.request),
         "digest": new.digest,
         "actor": f"user:{new.owner}",

@@ -22,6 +22,7 @@ from refrain.store.transaction import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
+    from decimal import Decimal
     from uuid import UUID
 
     from refrain.store.database import Connection, Database
@@ -43,6 +44,7 @@ class NewJob:
     priority: int
     max_in_flight: int
     cancel_after: timedelta | None
+    max_cost_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from refrain.job import (
     Task,
     TaskStatus,
 )
+from refrain.provider_call import CallStatus, CancelState, ProviderCall, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,3 +51,17 @@ def segment_from(row: Mapping[str, Any]) -> SegmentRow:
     """Reads a row of `segments`."""
     values: dict[str, Any] = {**row, "lines": tuple(row["lines"])}
     return SegmentRow(**values)
+
+
+def call_from(row: Mapping[str, Any]) -> ProviderCall:
+    """Reads a row of `provider_calls`."""
+    values: dict[str, Any] = {
+        **row,
+        "kind": Kind(row["task_kind"]),
+        "purpose": Purpose(row["purpose"]),
+        "status": CallStatus(row["status"]),
+        "on_stop": CancelState(row["on_stop"]),
+        "cancel_state": CancelState(row["cancel_state"]),
+    }
+    del values["task_kind"]
+    return ProviderCall(**values)

@@ -33,11 +33,14 @@ from refrain.job import (
 from refrain.store.rows import segment_from, task_from
 from refrain.store.transaction import (
     Change,
+    attempt_params,
+    drop_calls,
     end_if_idle,
     lock_job,
     read_all,
     read_one,
     record,
+    recount_calls,
     write,
 )
 from refrain.v1.job_service_pb2 import CreateJobRequest
@@ -73,18 +76,6 @@ class TaskStore:
             "jobs_per_owner": self._jobs_per_owner,
         }
         return await self._database.transact(partial(_claim_task, params=params))
-
-    async def begin_provider_call(
-        self, task: Task, *, provider: str, purpose: str
-    ) -> None:
-        """Records a call before it is sent.
-
-        Raises CallRefused, and the call is not to be sent, unless this attempt
-        runs on a lease that holds and nothing has asked its job to stop.
-        """
-        return await self._database.transact(
-            partial(_begin_provider_call, task=task, provider=provider, purpose=purpose)
-        )
 
     async def settle_task(
         self, task: Task, outcome: Outcome, actor: str
@@ -169,19 +160,6 @@ async def _claim_task(
     return Change(job=job), task
 
 
-async def _begin_provider_call(
-    connection: Connection, *, task: Task, provider: str, purpose: str
-) -> None:
-    job = await lock_job(connection, task.job_id)
-    call = {**_attempt(task), "provider": provider, "purpose": purpose}
-    if job is None or not await write(connection, "begin_provider_call", call):
-        raise CallRefused
-    if purpose == "storyboard":
-        await write(connection, "enter_storyboard", {"job_id": task.job_id})
-        actor = f"worker:{task.worker_id}"
-        await record(connection, job.job_id, EventKind.STAGE_ENTERED, actor, task=task)
-
-
 async def _settle_task(
     connection: Connection, *, task: Task, outcome: Outcome, actor: str
 ) -> Change | None:
@@ -195,6 +173,8 @@ async def _settle_task(
     stops = False
     if end.status is TaskStatus.FAILED and isinstance(outcome, Failed | Rescued):
         stops = await _fail_job(connection, job, outcome)
+    if task.kind is not Kind.STITCH:
+        await _end_calls(connection, job, task, end, stops=stops or job.stopping)
     job = await record(
         connection, job.job_id, end.event, actor, task=task, detail=_detail(outcome)
     )
@@ -206,12 +186,28 @@ async def _settle_task(
     return Change(job=job, queued=queued, stops=stops and job.tasks_running > 0)
 
 
+async def _end_calls(
+    connection: Connection, job: Job, task: Task, end: Ending, *, stops: bool
+) -> None:
+    """Says of the attempt's calls what became of them, before the job's event does."""
+    completed = end.status is TaskStatus.COMPLETED
+    params = {**attempt_params(task), "completed": completed}
+    ended = await write(connection, "end_calls", params)
+    # What a plan has just made of the job's costs is not in `job`.
+    if not job.paid and task.kind is not Kind.PLAN:
+        return
+    if stops:
+        await drop_calls(connection, [job.job_id])
+    elif ended:
+        await recount_calls(connection, [job.job_id])
+
+
 async def _write_task(
     connection: Connection, task: Task, outcome: Outcome, end: Ending
 ) -> bool:
     error = outcome.error if isinstance(outcome, Failed | Rescued) else None
     params = {
-        **_attempt(task),
+        **attempt_params(task),
         "error": error and Jsonb(error),
         "failures": int(end.counts_as_failure),
     }
@@ -275,9 +271,13 @@ async def _insert_segments(connection: Connection, job: Job, plan: Planned) -> N
         "end_offsets": [segment.end_offset for segment in plan.segments],
         "lines": [Jsonb(list(segment.lines)) for segment in plan.segments],
         "prompts": [segment.prompt for segment in plan.segments],
+        "estimates": [segment.estimate_usd for segment in plan.segments],
     }
     await write(connection, "insert_segments", params)
     await write(connection, "count_segments", params)
+    if plan.found is not None:
+        found = {"job_id": job.job_id, "found": Jsonb(plan.found)}
+        await write(connection, "keep_lyrics", found)
 
 
 async def _fail_job(
@@ -324,17 +324,6 @@ async def _end_idle_job(
         return None
     ended = await end_if_idle(connection, counted, actor)
     return Change(job=ended) if ended.event_sequence > job.event_sequence else None
-
-
-def _attempt(task: Task) -> dict[str, Any]:
-    """The fence: zero rows once the task has gone to another attempt."""
-    return {
-        "job_id": task.job_id,
-        "kind": task.kind,
-        "position": task.position,
-        "attempt": task.attempt,
-        "worker_id": task.worker_id,
-    }
 
 
 def _detail(outcome: Outcome) -> str:

@@ -11,8 +11,10 @@ from refrain.store.database import Connection, Row, query
 from refrain.store.rows import job_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
+
+    from refrain.provider_call import ProviderCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ async def record(
     kind: EventKind,
     actor: str,
     *,
-    task: Task | None = None,
+    task: Task | ProviderCall | None = None,
     detail: str = "",
 ) -> Job:
     """Adds the job's next event, with the job as it now stands, and returns it."""
@@ -95,6 +97,34 @@ async def record(
     if row is None:
         raise RuntimeError("events are recorded by the holder of the job's lock")
     return job_from(row)
+
+
+def attempt_params(task: Task) -> dict[str, Any]:
+    """The fence: zero rows once the task has gone to another attempt."""
+    return {
+        "job_id": task.job_id,
+        "kind": task.kind,
+        "position": task.position,
+        "attempt": task.attempt,
+        "worker_id": task.worker_id,
+    }
+
+
+async def recount_calls(
+    connection: Connection, job_ids: Sequence[UUID], *, stopping: bool = False
+) -> None:
+    """Sums up what the calls of locked jobs cost; `stopping` also what is saved."""
+    params = {"job_ids": list(job_ids), "stopping": stopping}
+    await write(connection, "recount_calls", params)
+
+
+async def drop_calls(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    """Makes it a duty to stop what the calls of stopped jobs have started.
+
+    Those of tasks that still run are left to the settles.
+    """
+    await write(connection, "drop_calls", {"job_ids": list(job_ids)})
+    await recount_calls(connection, job_ids, stopping=True)
 
 
 async def end_if_idle(connection: Connection, job: Job, actor: str) -> Job:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from obstore.exceptions import BaseError
-
-from refrain.artifacts import uri_of
 from refrain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -26,17 +23,6 @@ async def delete_job(to: Connections, job_id: UUID, owner: str) -> None:
     await to.jobs.delete_job(job_id, owner)
     log.info("deleted", extra={"job_id": job_id})
     try:
-        await _delete_files(to, f"jobs/{job_id}")
-    except (Unavailable, BaseError, OSError) as err:
+        await to.artifacts.delete_unnamed(f"jobs/{job_id}", to.jobs.names_artifact)
+    except Unavailable as err:
         log.warning("files are left: %s", err, extra={"job_id": job_id})
-
-
-async def _delete_files(to: Connections, folder: str) -> None:
-    kept = False
-    async for key in to.artifacts.list(folder):
-        if await to.jobs.names_artifact(uri_of(key)):
-            kept = True
-        else:
-            await to.artifacts.delete(key)
-    if not kept:
-        await to.artifacts.delete_folder(folder)

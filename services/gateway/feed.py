@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from refrain.bus import Bus
+    from refrain.job import Job
     from refrain.store import JobStore
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,14 @@ class Feed:
         self._closed = True
         self._ring_all()
 
-    async def watch(self, job_id: UUID, after: int) -> AsyncGenerator[JobEvent]:
-        """Yields the job's events that follow `after`, up to the one that ends it.
+    async def watch(self, job: Job, after: int) -> AsyncGenerator[JobEvent]:
+        """Yields the job's events that follow `after`, up to the one that finishes it.
 
-        Raises JobNotFound when the job is deleted, and Unavailable when the gateway
-        closes; another one serves the rest.
+        What follows even that one is yielded if `after` does too. Raises JobNotFound
+        when the job is deleted, and Unavailable when the gateway closes; another one
+        serves the rest.
         """
+        job_id = job.job_id
         with self._watch(job_id, after) as (watched, bell):
             while True:
                 bell.clear()
@@ -73,6 +76,8 @@ class Feed:
                     bell.sequence = event.sequence
                     if event.kind in _LAST_KINDS:
                         return
+                if not events and job.finished:
+                    return
                 if self._closed:
                     raise Unavailable("This gateway stops; watch again from here.")
                 if not events and watched.deleted:

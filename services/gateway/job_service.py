@@ -32,13 +32,13 @@ from services.gateway.paging import (
     token_after_event,
     token_after_job,
 )
-from services.gateway.request import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
     from typing import NoReturn
 
     from refrain.job import Job
+    from refrain.providers import ProviderSettings
     from services.gateway.audio import AudioUploads
     from services.gateway.bulk import BulkCancel
     from services.gateway.jobs import Jobs
@@ -56,7 +56,14 @@ _PAUSE_MODES = {
 class JobService(JobServiceServicer):
     """Reads requests, asks Jobs, writes answers."""
 
-    def __init__(self, jobs: Jobs, bulk: BulkCancel, uploads: AudioUploads) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        bulk: BulkCancel,
+        uploads: AudioUploads,
+        providers: ProviderSettings,
+    ) -> None:
+        self._providers = providers
         self._jobs = jobs
         self._bulk = bulk
         self._uploads = uploads
@@ -202,9 +209,10 @@ class JobService(JobServiceServicer):
     ) -> v1.GetServerInfoResponse:
         return v1.GetServerInfoResponse(
             version=VERSION,
-            storyboard_providers=PROVIDERS,
-            image_providers=PROVIDERS,
-            clip_providers=PROVIDERS,
+            storyboard_providers=self._providers.storyboard_providers,
+            image_providers=self._providers.image_providers,
+            clip_providers=self._providers.clip_providers,
+            lyrics_lookup=self._providers.looks_up_lyrics,
         )
 
 

@@ -55,9 +55,11 @@ class Jobs:
             upload = await self._uploads.find(owner, request.audio_uri)
             if len(request.lyrics) > SHORT_LYRICS:
                 # Half a million characters take a third of a second to read.
-                new = await asyncio.to_thread(check_request, request, owner, upload)
+                new = await asyncio.to_thread(
+                    check_request, request, owner, upload, self._to.settings.providers
+                )
             else:
-                new = check_request(request, owner, upload)
+                new = check_request(request, owner, upload, self._to.settings.providers)
             return await self._commit(self._to.jobs.create_job(new))
 
     async def get(self, job_id: str, owner: str) -> Job:
@@ -137,7 +139,7 @@ class Jobs:
             raise SequenceOutOfRange(after, job.event_sequence)
         if job.finished and after == job.event_sequence:
             return
-        async with aclosing(self._feed.watch(job.job_id, after)) as events:
+        async with aclosing(self._feed.watch(job, after)) as events:
             async for event in events:
                 yield event
 

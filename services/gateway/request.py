@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 from google.protobuf.json_format import MessageToDict
@@ -18,11 +19,14 @@ from refrain.v1.job_service_pb2 import CreateJobRequest
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
+    from refrain.providers import ProviderSettings
+
 LONGEST_SONG = timedelta(minutes=20)
 LONGEST_CANCEL_AFTER = timedelta(days=30)
 MAX_FRAME_PIXELS = 3840 * 2160
 DEFAULT_MAX_IN_FLIGHT = 4
-PROVIDERS = ("local",)
+LARGEST_BUDGET = 1_000_000
+"""US dollars."""
 
 _LATER = "is not offered by this version; leave it unset"
 
@@ -32,6 +36,7 @@ class _Check:
     """Collects what is wrong, field by field."""
 
     request: CreateJobRequest
+    providers: ProviderSettings
     violations: dict[str, str] = field(default_factory=dict[str, str])
 
     def refuse(self, name: str, why: str) -> None:
@@ -59,22 +64,27 @@ class _Check:
 
 
 def check_request(
-    request: CreateJobRequest, owner: str, upload: Upload | None
+    request: CreateJobRequest,
+    owner: str,
+    upload: Upload | None,
+    providers: ProviderSettings,
 ) -> NewJob:
     """Returns what to store; `upload` is what the owner's audio_uri names.
 
     Raises InvalidRequest with every field that is wrong, and what to do.
     """
-    check = _Check(request)
+    check = _Check(request, providers)
     _check_texts(check)
+    _check_providers(check)
     _check_later(check)
-    filled = _fill(request)
+    filled = _fill(request, providers)
     _check_video(check, filled)
     _check_limits(check)
     duration = _check_song(check, upload, filled.video.frame_rate)
     if check.violations:
         raise InvalidRequest(check.violations)
-    filled.song_duration.FromTimedelta(duration)
+    if duration is not None:
+        filled.song_duration.FromTimedelta(duration)
     return NewJob(
         owner=owner,
         request_id=request.request_id or None,
@@ -90,15 +100,25 @@ def check_request(
             if request.HasField("cancel_after")
             else None
         ),
+        max_cost_usd=_budget(request),
     )
 
 
-def _fill(request: CreateJobRequest) -> CreateJobRequest:
+def _budget(request: CreateJobRequest) -> Decimal | None:
+    """To a hundredth of a cent, as prices are."""
+    if not request.max_cost_usd:
+        return None
+    return Decimal(repr(request.max_cost_usd)).quantize(Decimal("0.0001"), ROUND_DOWN)
+
+
+def _fill(request: CreateJobRequest, providers: ProviderSettings) -> CreateJobRequest:
     filled = CreateJobRequest()
     filled.CopyFrom(request)
-    filled.storyboard_provider = request.storyboard_provider or PROVIDERS[0]
-    filled.image_provider = request.image_provider or PROVIDERS[0]
-    filled.clip_provider = request.clip_provider or PROVIDERS[0]
+    filled.storyboard_provider = (
+        request.storyboard_provider or providers.storyboard_providers[0]
+    )
+    filled.image_provider = request.image_provider or providers.image_providers[0]
+    filled.clip_provider = request.clip_provider or providers.clip_providers[0]
     filled.max_in_flight = request.max_in_flight or DEFAULT_MAX_IN_FLIGHT
     filled.video.width = request.video.width or 1280
     filled.video.height = request.video.height or 720
@@ -119,21 +139,28 @@ def _check_texts(check: _Check) -> None:
             check.refuse("labels", f"{key[:64]!r} is longer than 64 characters, or NUL")
 
 
+def _check_providers(check: _Check) -> None:
+    request, providers = check.request, check.providers
+    for name, asked, offered in (
+        (
+            "storyboard_provider",
+            request.storyboard_provider,
+            providers.storyboard_providers,
+        ),
+        ("image_provider", request.image_provider, providers.image_providers),
+        ("clip_provider", request.clip_provider, providers.clip_providers),
+    ):
+        if asked and asked not in offered:
+            choice = " or ".join(offered)
+            check.refuse(name, f"{asked[:40]!r} is not here; use {choice}")
+
+
 def _check_later(check: _Check) -> None:
     request = check.request
-    for kind in ("storyboard", "image", "clip"):
-        provider = getattr(request, f"{kind}_provider")
-        if provider and provider not in PROVIDERS:
-            offered = " or ".join(PROVIDERS)
-            check.refuse(
-                f"{kind}_provider", f"{provider[:40]!r} is not here; use {offered}"
-            )
     later = {
         "video.crossfade": request.video.HasField("crossfade"),
         "video.burn_captions": request.video.burn_captions,
         "video.normalize_loudness": request.video.normalize_loudness,
-        "max_cost_usd": request.max_cost_usd,
-        "on_refusal": request.on_refusal == CreateJobRequest.STAND_IN,
         "on_cancel": request.on_cancel == CreateJobRequest.DELETE,
         "notify": request.HasField("notify"),
     }
@@ -159,10 +186,16 @@ def _check_limits(check: _Check) -> None:
     check.number("priority", request.priority, -10, 10)
     if request.HasField("cancel_after"):
         check.span("cancel_after", request.cancel_after, LONGEST_CANCEL_AFTER)
+    if not 0 <= request.max_cost_usd <= LARGEST_BUDGET:
+        check.refuse("max_cost_usd", f"must be from 0 to {LARGEST_BUDGET:,.0f}")
+    elif request.max_cost_usd and not _budget(request):
+        check.refuse("max_cost_usd", "is less than a hundredth of a cent; give more")
 
 
-def _check_song(check: _Check, upload: Upload | None, frame_rate: int) -> timedelta:
-    """Returns how long the song is; 0 if that cannot be said."""
+def _check_song(
+    check: _Check, upload: Upload | None, frame_rate: int
+) -> timedelta | None:
+    """Returns how long the song is; None if only its lyrics will tell."""
     request = check.request
     if request.audio_uri and upload is None:
         why = "is not yours; pass the URI that UploadAudio returned"
@@ -171,7 +204,7 @@ def _check_song(check: _Check, upload: Upload | None, frame_rate: int) -> timede
     if request.HasField("song_duration"):
         check.span("song_duration", request.song_duration, LONGEST_SONG)
         if "song_duration" in check.violations:
-            return timedelta(0)
+            return None
         asked = request.song_duration.ToTimedelta()
     lyrics = _read_lyrics(check)
     if lyrics is not None:
@@ -181,7 +214,7 @@ def _check_song(check: _Check, upload: Upload | None, frame_rate: int) -> timede
     if duration is None:
         if request.instrumental:
             check.refuse("song_duration", "give it, or audio: there are no lyrics")
-        return timedelta(0)
+        return None
     if duration > LONGEST_SONG:
         check.refuse("lyrics", f"last {duration}; songs of up to 20 minutes are taken")
     if frames_between(timedelta(0), duration, max(frame_rate, 1))[1] < 1:
@@ -197,8 +230,9 @@ def _read_lyrics(check: _Check) -> Lyrics | None:
             check.refuse("lyrics", "must be empty for an instrumental song")
         return None
     if not request.lyrics.strip():
-        why = "are empty and cannot be looked up yet; give them, or set instrumental"
-        check.refuse("lyrics", why)
+        if not check.providers.looks_up_lyrics and not request.audio_uri:
+            why = "are empty and not looked up here; give them, or set instrumental"
+            check.refuse("lyrics", why)
         return None
     try:
         return parse_lyrics(request.lyrics)

@@ -78,7 +78,9 @@ class Sweep:
                 for task, _ in rescued:
                     log.warning("rescued", extra={"job_id": job_id, "task": task.name})
                     # No settle of this attempt can succeed any more, and name these.
-                    await self._to.artifacts.delete_folder(task.folder)
+                    await self._to.artifacts.delete_unnamed(
+                        task.folder, self._to.jobs.names_artifact
+                    )
 
     async def _end_idle_jobs(self) -> None:
         for job_id in await self._to.workers.list_idle_stopping_jobs():

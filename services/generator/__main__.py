@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from refrain.job import Kind, Slot
 from refrain.media import MediaPool
@@ -11,37 +12,76 @@ from refrain.scratch import Scratch
 from refrain.service import Connections, run
 from refrain.timing import TIMING, Timing
 from refrain.worker import Worker
+from services.generator.calls import Calls
+from services.generator.clips import ProviderClips
+from services.generator.deployment import providers_of
+from services.generator.duties import Duties
+from services.generator.lookup import LyricsLookup
 from services.generator.plan import Plan
-from services.generator.segment import LOCAL, MakeSegment
+from services.generator.providers.local.renderer import MODULES, LocalRenderer
+from services.generator.segment import CONFORM, MakeSegment
 
-if TYPE_CHECKING:
-    import asyncio
-
-MEDIA_MODULES = [f"{LOCAL}.still", f"{LOCAL}.clip", "services.generator.plan"]
+MEDIA_MODULES = [
+    *MODULES,
+    CONFORM,
+    "services.generator.plan",
+    "services.generator.lyrics.tags",
+]
 
 
 async def serve(to: Connections, shutdown: asyncio.Event) -> None:
     """Makes plans and segments until `shutdown` is set."""
     settings = to.settings
-    with Scratch(Path(settings.scratch) / "generator") as scratch:
-        async with MediaPool(settings.media_slots, MEDIA_MODULES) as media:
-            worker = Worker(
-                "generator",
-                tasks=to.tasks,
-                workers=to.workers,
-                artifacts=to.artifacts,
-                bus=to.bus,
-                handlers={
-                    Kind.PLAN: Plan(to.tasks, media),
-                    Kind.SEGMENT: MakeSegment(to.tasks, to.artifacts, media, scratch),
-                },
-                slots={
-                    Slot.PROVIDER: settings.provider_slots,
-                    Slot.MEDIA: settings.media_slots,
-                },
-                timing=to.timing,
-            )
+    async with AsyncExitStack() as stack:
+        scratch = stack.enter_context(Scratch(Path(settings.scratch) / "generator"))
+        media = await stack.enter_async_context(
+            MediaPool(settings.media_slots, MEDIA_MODULES)
+        )
+        providers = await stack.enter_async_context(
+            providers_of(settings.providers, LocalRenderer(media))
+        )
+        duties = Duties(to.calls, to.bus, providers.clips)
+        calls = await stack.enter_async_context(
+            Calls(to.calls, to.bus, settings.providers.limits, duties.look)
+        )
+        lookup = LyricsLookup(
+            lrclib=providers.lrclib,
+            answers=to.lyrics,
+            artifacts=to.artifacts,
+            media=media,
+            scratch=scratch,
+        )
+        plan = Plan(
+            tasks=to.tasks, media=media, calls=calls, lookup=lookup, providers=providers
+        )
+        segment = MakeSegment(
+            tasks=to.tasks,
+            store=to.calls,
+            artifacts=to.artifacts,
+            media=media,
+            scratch=scratch,
+            calls=calls,
+            clips=ProviderClips(calls, to.calls),
+            providers=providers,
+        )
+        worker = Worker(
+            "generator",
+            tasks=to.tasks,
+            workers=to.workers,
+            artifacts=to.artifacts,
+            bus=to.bus,
+            handlers={Kind.PLAN: plan, Kind.SEGMENT: segment},
+            slots={
+                Slot.PROVIDER: settings.provider_slots,
+                Slot.MEDIA: settings.media_slots,
+            },
+            timing=to.timing,
+            on_settled=duties.look,
+        )
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(duties.run())
             await worker.run(shutdown)
+            running.cancel()
 
 
 def main(timing: Timing = TIMING) -> None:

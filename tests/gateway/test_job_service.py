@@ -67,7 +67,7 @@ def request(**fields: Any) -> v1.CreateJobRequest:
         ({"maxInFlight": 33}, "max_in_flight", "32"),
         ({"priority": 11}, "priority", "10"),
         ({"cancelAfter": "0s"}, "cancel_after", "longer than 0"),
-        ({"maxCostUsd": 5}, "max_cost_usd", "leave it unset"),
+        ({"maxCostUsd": -5}, "max_cost_usd", "from 0"),
         ({"onCancel": "DELETE"}, "on_cancel", "leave it unset"),
         ({"notify": {"email": "a@b.c"}}, "notify", "leave it unset"),
         ({"labels": {"k": "v" * 65}}, "labels", "64"),

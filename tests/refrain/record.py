@@ -26,8 +26,10 @@ from refrain.job import (
     Task,
     VideoMade,
 )
+from refrain.provider_call import NewCall, Purpose
 from refrain.reuse import input_digest
 from refrain.store import (
+    CallStore,
     Change,
     Database,
     JobEvent,
@@ -69,6 +71,11 @@ def new_job(**changes: Any) -> NewJob:
         **changes,
     }
     return NewJob(**values)
+
+
+def local_call(purpose: str) -> NewCall:
+    """A call that costs nothing."""
+    return NewCall(provider="local", purpose=Purpose(purpose))
 
 
 def plan_of(segments: int) -> Planned:
@@ -132,6 +139,7 @@ class Record:
         self._own = own or database
         self.jobs = JobStore(database)
         self.tasks = TaskStore(database)
+        self.calls = CallStore(database)
         self.workers = WorkerStore(database)
 
     async def create(self, **changes: Any) -> Job:

@@ -29,6 +29,7 @@ from tests.refrain.record import (
     UNSOUND,
     Record,
     asked_about,
+    local_call,
     outcome_of,
 )
 
@@ -230,13 +231,11 @@ class Steps:
 
     def calls(self, task: Task, purpose: str) -> None:
         """Begins a paid call, if the attempt may."""
-        call = self.record.tasks.begin_provider_call(
-            task, provider="local", purpose=purpose
-        )
-        answer = self.does(call)
+        call = self.record.calls.begin_provider_call(task, local_call(purpose))
+        begun = not isinstance(self.does(call), Exception)
         lives = task.worker_id in self.alive
-        assert (answer is None) == (lives and not self.before.reason_to_abort(task))
-        assert self.changed == (set() if answer else {task.job_id})
+        assert begun == (lives and not self.before.reason_to_abort(task))
+        assert self.changed == ({task.job_id} if begun else set())
 
     def settles(self, task: Task, end: End) -> None:
         """Settles an attempt, which counts only if it is the one that runs."""

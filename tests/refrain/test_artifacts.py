@@ -107,22 +107,43 @@ async def test_no_uri_leads_out_of_the_store(
         await read(store, uri_of(key))
 
 
+async def nothing(_uri: str) -> bool:
+    """No row names it."""
+    return False
+
+
 async def test_a_folder_is_deleted_with_all_it_holds_and_nothing_beside(
     store: ArtifactStore, clip: Path
 ) -> None:
     kept = await store.put("jobs/1/video/10/video.mp4", clip)
     gone = [await store.put(f"jobs/1/video/1/{name}", clip) for name in ("a", "b/c")]
-    await store.delete_folder("jobs/1/video/1")
+    await store.delete_unnamed("jobs/1/video/1", nothing)
     assert await read(store, kept) == b"clip"
     for uri in gone:
         with pytest.raises(ArtifactNotFound):
             await read(store, uri)
 
 
+async def test_what_a_row_names_is_not_deleted(
+    store: ArtifactStore, clip: Path
+) -> None:
+    kept, gone = [
+        await store.put(f"jobs/1/segments/1/1/{name}", clip) for name in ("a", "b")
+    ]
+
+    async def is_kept(uri: str) -> bool:
+        return uri == kept
+
+    await store.delete_unnamed("jobs/1/segments/1/1", is_kept)
+    assert await read(store, kept) == b"clip"
+    with pytest.raises(ArtifactNotFound):
+        await read(store, gone)
+
+
 async def test_a_folder_that_is_not_there_is_as_good_as_deleted(
     store: ArtifactStore,
 ) -> None:
-    await store.delete_folder("jobs/1/video/1")
+    await store.delete_unnamed("jobs/1/video/1", nothing)
 
 
 async def test_an_artifact_that_is_not_there_is_as_good_as_deleted(
@@ -136,7 +157,9 @@ async def test_a_folder_may_be_deleted_by_two_at_once(
 ) -> None:
     for number in range(50):
         await store.put(f"jobs/1/video/1/{number}", clip)
-    await asyncio.gather(*(store.delete_folder("jobs/1/video/1") for _ in range(4)))
+    await asyncio.gather(
+        *(store.delete_unnamed("jobs/1/video/1", nothing) for _ in range(4))
+    )
     with pytest.raises(ArtifactNotFound):
         await read(store, "artifact:jobs/1/video/1/0")
 
@@ -147,4 +170,4 @@ async def test_a_store_that_is_not_there_is_unavailable() -> None:
         "&access_key_id=a&secret_access_key=b&allow_http=true"
     )
     with pytest.raises(Unavailable):
-        await store.delete_folder("jobs/1/video/1")
+        await store.delete_unnamed("jobs/1/video/1", nothing)

@@ -31,6 +31,7 @@ from tests.refrain.races import (
     came_to,
     chunks,
 )
+from tests.refrain.record import local_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,9 +176,7 @@ async def test_no_call_is_begun_after_the_mark(
     (task,) = await running_tasks(record, job)
 
     async def call() -> object:
-        return await record.tasks.begin_provider_call(
-            task, provider="local", purpose="clip"
-        )
+        return await record.calls.begin_provider_call(task, local_call("clip"))
 
     async def mark() -> object:
         return await record.cancel(job)

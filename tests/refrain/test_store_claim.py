@@ -10,7 +10,7 @@ import pytest
 from refrain.errors import CallRefused
 from refrain.job import Aborted, EventKind, Kind, Slot, Stage, Status
 from tests.eventually import eventually
-from tests.refrain.record import FAILED, RETRY, Record, clip_of
+from tests.refrain.record import FAILED, RETRY, Record, clip_of, local_call
 
 
 async def test_a_claim_starts_the_job_and_says_at_which_sequence(
@@ -161,7 +161,7 @@ async def test_an_attempt_is_never_numbered_twice(record: Record) -> None:
 async def test_a_call_is_recorded_before_it_is_sent(record: Record) -> None:
     await record.create()
     task = await record.claim(await record.register())
-    await record.tasks.begin_provider_call(task, provider="local", purpose="storyboard")
+    await record.calls.begin_provider_call(task, local_call("storyboard"))
     (call,) = await record.read("SELECT * FROM provider_calls")
     assert (call["job_id"], call["task_kind"], call["attempt"], call["purpose"]) == (
         task.job_id,
@@ -192,7 +192,7 @@ async def test_no_call_leaves_for_an_attempt_that_is_not_to_go_on(
         case _:
             task = replace(task, job_id=worker_id)
     with pytest.raises(CallRefused):
-        await record.tasks.begin_provider_call(task, provider="local", purpose="clip")
+        await record.calls.begin_provider_call(task, local_call("clip"))
     assert await record.read("SELECT call_id FROM provider_calls") == []
 
 
@@ -202,4 +202,4 @@ async def test_no_call_leaves_once_the_lease_has_lapsed(record: Record) -> None:
     task = await record.claim(worker_id)
     await record.workers.renew_worker(worker_id, timedelta(seconds=-1))
     with pytest.raises(CallRefused):
-        await record.tasks.begin_provider_call(task, provider="local", purpose="clip")
+        await record.calls.begin_provider_call(task, local_call("clip"))

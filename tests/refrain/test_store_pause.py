@@ -16,7 +16,7 @@ from refrain.job import (
     Status,
     TaskStatus,
 )
-from tests.refrain.record import FAILED
+from tests.refrain.record import FAILED, local_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -152,7 +152,7 @@ async def test_a_drained_task_ends_and_its_successor_waits(record: Record) -> No
     await record.pause(job)
     held = [(task.job_id, task.kind, task.position, task.attempt)]
     assert await record.workers.list_stops(worker_id, held) == {}
-    await record.tasks.begin_provider_call(task, provider="local", purpose="clip")
+    await record.calls.begin_provider_call(task, local_call("clip"))
     await record.settle(task)
     assert await record.stands(job, Status.PAUSED)
     assert not await record.claims(worker_id)
@@ -170,7 +170,7 @@ async def test_an_aborted_task_is_told_and_calls_nobody_and_is_handed_back(
     stops = await record.workers.list_stops(worker_id, [held])
     assert stops == {held: AbortReason.PAUSED}
     with pytest.raises(CallRefused):
-        await record.tasks.begin_provider_call(task, provider="local", purpose="clip")
+        await record.calls.begin_provider_call(task, local_call("clip"))
     await record.settle(task, Aborted())
     handed_back = await record.task(job, Kind.SEGMENT)
     assert handed_back.status is TaskStatus.QUEUED

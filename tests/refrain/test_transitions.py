@@ -256,6 +256,31 @@ NONSENSE: Mapping[LiteralString, LiteralString] = {
         "(job_id, task_kind, position, attempt, provider, purpose) "
         "SELECT job_id, 'plan', 0, 1, 'local', 'lunch' FROM jobs"
     ),
+    "cancel_states_are_known": (
+        "INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, "
+        "purpose, on_stop) "
+        "SELECT job_id, 'plan', 0, 1, 'omni', 'clip', 'maybe' FROM jobs"
+    ),
+    "only_dropped_calls_are_cancelled": (
+        "INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, "
+        "purpose, cancel_state) "
+        "SELECT job_id, 'plan', 0, 1, 'omni', 'clip', 'unknown' FROM jobs"
+    ),
+    "pending_cancel_is_due": (
+        "INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, "
+        "purpose, status, cancel_state) "
+        "SELECT job_id, 'plan', 0, 1, 'omni', 'clip', 'dropped', 'pending' FROM jobs"
+    ),
+    "cancel_answer_is_known": (
+        "INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, "
+        "purpose, cancel_answer) "
+        "SELECT job_id, 'plan', 0, 1, 'omni', 'clip', 'perhaps' FROM jobs"
+    ),
+    "answered_has_its_price": (
+        "INSERT INTO provider_calls (job_id, task_kind, position, attempt, provider, "
+        "purpose, status) "
+        "SELECT job_id, 'plan', 0, 1, 'omni', 'clip', 'answered' FROM jobs"
+    ),
 }
 
 

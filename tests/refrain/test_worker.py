@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from refrain.artifacts import uri_of
 from refrain.errors import ArtifactNotFound, CallRefused, TaskError
 from refrain.job import Kind, Slot, Status, TaskStatus
 from refrain.local.ports import free_port
@@ -269,7 +270,7 @@ class PutsFiles(Hand):
         self.read_back = folder / "read.mp4"
 
     async def __call__(self, task: Task) -> Outcome:
-        await self.artifacts.put(f"{task.folder}/clip.mp4", self.path)
+        await self.artifacts.put(self._key(task), self.path)
         return await Hand.__call__(self, task)
 
     async def left(self) -> list[Task]:
@@ -277,10 +278,14 @@ class PutsFiles(Hand):
         left: list[Task] = []
         for task in self.started:
             with suppress(ArtifactNotFound):
-                uri = f"artifact:{task.folder}/clip.mp4"
-                await self.artifacts.get(uri, self.read_back)
+                await self.artifacts.get(uri_of(self._key(task)), self.read_back)
                 left.append(task)
         return left
+
+    @staticmethod
+    def _key(task: Task) -> str:
+        name = "video.mp4" if task.kind is Kind.STITCH else "clip.mp4"
+        return f"{task.folder}/{name}"
 
 
 async def test_only_what_a_row_names_is_kept(
@@ -329,7 +334,7 @@ async def test_a_plan_deletes_nothing_of_the_video(
     await record.settle(plan, plan_of(1))
     async with workshop.worker(hand):
         await eventually(lambda: record.stands(job, Status.COMPLETED))
-    await workshop.artifacts.delete_folder(plan.folder)
+    await workshop.artifacts.delete_unnamed(plan.folder, record.tasks.names_artifact)
     assert {task.kind for task in await hand.left()} == {Kind.SEGMENT, Kind.STITCH}
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.emulators import Emulators
 from tests.system.system import System
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from refrain.local.embedded import EmbeddedNats
@@ -24,3 +25,23 @@ async def system(
         folder=tmp_path, database_url=database_url, nats_url=nats_server.url
     ) as system:
         yield system
+
+
+@pytest.fixture
+def emulators() -> Iterator[Emulators]:
+    """The providers, on this machine."""
+    with Emulators() as emulators:
+        yield emulators
+
+
+@pytest.fixture
+def bought(system: System, emulators: Emulators) -> System:
+    """A system with a key for every provider, and the emulators behind them."""
+    for service in ("gateway", "generator"):
+        system.variables[service] = {
+            **emulators.environment(),
+            "REFRAIN_ODYSSEY_USD_PER_SECOND": str(
+                emulators.odyssey.knobs.usd_per_second
+            ),
+        }
+    return system

@@ -20,6 +20,7 @@ import httpx
 from refrain.errors import TaskError
 from refrain.job import ClipMade, Kind, Planned, SegmentRow, Slot, Task, VideoMade
 from refrain.media import MediaPool
+from refrain.provider_call import NewCall, Purpose
 from refrain.scratch import Scratch
 from refrain.service import Connections, run
 from refrain.timing import TIMING
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from refrain.artifacts import ArtifactStore
-    from refrain.store import TaskStore
+    from refrain.store import CallStore, TaskStore
 
 WITNESS = "STUDIO_WITNESS"
 """The environment variable with the URL of the witness."""
@@ -45,6 +46,7 @@ class Studio:
     witness: str
     http: httpx.AsyncClient
     tasks: TaskStore
+    calls: CallStore
     artifacts: ArtifactStore
     media: MediaPool
     scratch: Scratch
@@ -54,9 +56,7 @@ class Studio:
         answer = await self.http.get(await self._url(task, "lyrics"))
         if answer.is_error:
             raise TaskError("no lyrics yet", retryable=True, retry_after=LATER)
-        await self.tasks.begin_provider_call(
-            task, provider="studio", purpose="storyboard"
-        )
+        await self.calls.begin_provider_call(task, _call(Purpose.STORYBOARD))
         return Planned(segments=tuple(map(_segment, range(SEGMENTS))), slot=task.slot)
 
     async def segment(self, task: Task) -> ClipMade:
@@ -64,9 +64,7 @@ class Studio:
         with self.scratch.folder(task) as folder:
             image, clip = folder / "image.jpg", folder / "clip.mp4"
             url = await self._url(task, "calling")
-            await self.tasks.begin_provider_call(
-                task, provider="studio", purpose="image"
-            )
+            await self.calls.begin_provider_call(task, _call(Purpose.IMAGE))
             image.write_bytes((await self.http.get(url)).content)
             image_uri = await self.artifacts.put(f"{task.folder}/image.jpg", image)
             await self._encode(task, "rendering", [image], clip)
@@ -107,6 +105,10 @@ class Studio:
         return f"{self.witness}/{title}/{step}/{task.job_id}/{name}"
 
 
+def _call(purpose: Purpose) -> NewCall:
+    return NewCall(provider="studio", purpose=purpose)
+
+
 def _segment(position: int) -> SegmentRow:
     return SegmentRow(
         position=position,
@@ -128,6 +130,7 @@ async def serve(name: str, to: Connections, shutdown: asyncio.Event) -> None:
                 witness=os.environ[WITNESS],
                 http=http,
                 tasks=to.tasks,
+                calls=to.calls,
                 artifacts=to.artifacts,
                 media=media,
                 scratch=scratch,

@@ -1,0 +1,1 @@
+SELECT * FROM provider_calls WHERE call_id = %(call_id)s

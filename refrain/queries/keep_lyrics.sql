@@ -1,0 +1,3 @@
+UPDATE job_requests
+SET request = request || %(found)s
+WHERE job_id = %(job_id)s
