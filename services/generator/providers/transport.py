@@ -98,7 +98,7 @@ async def download(
     """Writes what is at the URL to `path`, whole or not at all.
 
     Returns False if nothing is there, or not any more. `headers` go to that host
-    alone; with them, no redirect is followed. Raises ProviderError in the words of
+    alone, and not to where it redirects. Raises ProviderError in the words of
     `name`, of which those of a file beyond `largest` bytes are not retryable.
     """
     part = path.with_name(f"{path.name}.part")
@@ -110,6 +110,9 @@ async def download(
             timeout=_TIMEOUT,
             follow_redirects=not headers,
         ) as answer:
+            if answer.next_request is not None:
+                moved = str(answer.next_request.url)
+                return await download(http, name, moved, path, largest=largest)
             if answer.status_code in _EXPIRED:
                 return False
             if answer.status_code != HTTPStatus.OK:
