@@ -23,9 +23,11 @@ from bench import (
     list_jobs,
     load,
     memory,
+    paid,
     poll,
     renderer,
     rescue,
+    waiting,
 )
 from bench.figure import Figure, table
 
@@ -42,6 +44,8 @@ BENCHMARKS: Mapping[str, Callable[[], Coroutine[Any, Any, list[Figure]]]] = {
     "encode": encode.measure,
     "list": list_jobs.measure,
     "memory": memory.measure,
+    "paid": paid.measure,
+    "waiting": waiting.measure,
     "create": create.measure,
     "renderer": renderer.measure,
 }

@@ -23,6 +23,8 @@ from refrain.v1.job_service_pb2_grpc import JobServiceStub
 if TYPE_CHECKING:
     from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
+NO_PROVIDERS = {"GEMINI_API_KEY": "", "ODYSSEY_API_KEY": "", "LRCLIB_URL": ""}
+"""What is measured costs nothing, whoever runs it."""
 TIMEOUT = 20
 """Seconds that a process may take to say its next line, or to serve."""
 
@@ -37,9 +39,10 @@ class System:
     scratch: Path
     """Where the services put files in the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
+        """`environment` is what the services have beside their usual settings."""
         self._stack = AsyncExitStack()
-        self._environment = dict(os.environ)
+        self._environment = os.environ | NO_PROVIDERS | environment
 
     async def __aenter__(self) -> Self:
         async with self._stack:

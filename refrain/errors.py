@@ -148,6 +148,13 @@ class TaskError(Exception):
         self.retry_after = retry_after
 
 
+class MediaError(TaskError):
+    """A media process could not do with a file what it was asked to."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="MEDIA_FAILED")
+
+
 class OutcomeRefused(Exception):
     """The record cannot hold what a handler returned: a NUL, a span of no length."""
 

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from refrain.cancellation import shielded
-from refrain.errors import TaskError
+from refrain.errors import MediaError, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -58,7 +58,8 @@ class MediaPool:
     async def call(self, function: str, **arguments: Any) -> dict[str, Any]:
         """Calls `<module>:<function>` in an idle child and returns its result.
 
-        Raises TaskError with the function's own message. A caller that is
+        Raises MediaError with the function's own message, and TaskError for a child
+        that died. A caller that is
         cancelled meanwhile resumes only after the child is dead.
         """
         async with self._process() as process:
@@ -128,7 +129,7 @@ class MediaProcess:
             )
         answer = json.loads(reply)
         if "error" in answer:
-            raise TaskError(answer["error"], reason="MEDIA_FAILED")
+            raise MediaError(answer["error"])
         return answer["result"]
 
     async def kill(self) -> None:

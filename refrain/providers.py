@@ -63,13 +63,17 @@ class ProviderSettings:
 
     @property
     def clip_providers(self) -> tuple[str, ...]:
-        """Who can make clips; the first is the default."""
+        """Who can make clips; the first is the default.
+
+        Veo never is: no cancel stops it, and many have a project for other things.
+        """
         offered = {
             "omni": self.gemini_api_key,
             "odyssey": self.odyssey_api_key,
+            LOCAL: LOCAL,
             "veo": self.vertex_project or self.vertex_api_key,
         }
-        return (*(name for name, key in offered.items() if key), LOCAL)
+        return tuple(name for name, key in offered.items() if key)
 
     @property
     def looks_up_lyrics(self) -> bool:

@@ -24,6 +24,7 @@ from refrain.cli.receipt import receipt, status
 from refrain.cli.terminal import CommandError
 from refrain.local.system import LocalSystem
 from refrain.lyrics import parse_lyrics
+from refrain.providers import LOCAL
 from refrain.store import migrate
 from refrain.v1.job_pb2 import Job, JobEvent
 from refrain.v1.job_service_pb2 import CreateJobRequest
@@ -93,6 +94,9 @@ def read_sample(name: str) -> Sample:
     text = lyrics.read_text()
     tags = parse_lyrics(text).tags
     request = CreateJobRequest(title=tags["ti"], artist=tags["ar"], lyrics=text)
+    # A demo costs nothing, whatever keys there are.
+    request.storyboard_provider = request.image_provider = LOCAL
+    request.clip_provider = LOCAL
     return Sample(request=request, audio=audio)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,9 +32,14 @@ def add_create(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--title", type=_text, help="of the song; else the ti tag of the lyrics")
     add("--artist", type=_text, help="who performs it; else the ar tag of the lyrics")
-    add("--lyrics", metavar="FILE", help="plain text or LRC; - reads standard input")
+    add(
+        "--lyrics",
+        metavar="FILE",
+        help="plain text or LRC; - reads standard input; else they are looked up",
+    )
     add("--audio", metavar="FILE", type=Path, help="the song, in any usual format")
     add("--style", type=_text, default="", help="the look, such as dusk or ember")
+    _add_providers(parser)
     add("--size", metavar="WxH", type=_size, default=(0, 0), help="else 1280x720")
     add("--frame-rate", metavar="N", type=int, default=0, help="a second; else 24")
     add("--duration", metavar="SECONDS", type=_seconds, help="of a song without audio")
@@ -123,6 +129,29 @@ def add_download(parser: ArgumentParser) -> None:
     )
 
 
+def _add_providers(parser: ArgumentParser) -> None:
+    """Who makes what; the gateway knows which of them it has keys for."""
+    add = parser.add_argument
+    for option, who in (
+        ("--storyboard", "who writes it: local or gemini"),
+        ("--images", "who paints them: local or gemini"),
+        ("--clips", "who makes them: local, omni, odyssey or veo"),
+    ):
+        add(option, metavar="PROVIDER", type=_text, default="", help=who)
+    add(
+        "--budget",
+        metavar="USD",
+        type=_dollars,
+        default=0,
+        help="cancel before a call that would cost more in all, at list prices",
+    )
+    add(
+        "--stand-in",
+        action="store_true",
+        help="make here what a provider refuses; else the job fails",
+    )
+
+
 def _check_cancel(parser: ArgumentParser, asked: Namespace) -> None:
     """Exits with 2 unless it is clear which jobs are meant."""
     filtered = asked.status is not None or asked.text is not None
@@ -164,6 +193,17 @@ def _seconds(value: str) -> timedelta:
         return timedelta(seconds=float(value))
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{value!r} are no seconds") from error
+
+
+def _dollars(value: str) -> float:
+    """Zero is refused: the API would take it for no bound."""
+    try:
+        amount = float(value)
+    except ValueError:
+        amount = math.nan
+    if not (math.isfinite(amount) and amount > 0):
+        raise argparse.ArgumentTypeError(f"{value!r} is no amount above 0")
+    return amount
 
 
 def _label(value: str) -> tuple[str, str]:

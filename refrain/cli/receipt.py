@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
-from refrain.v1.job_pb2 import Cancellation, Job
+from refrain.v1.job_pb2 import Cancellation, Cost, Job
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
 
 def receipt(job: Job) -> dict[str, str]:
-    """Returns who asked, and how the work stopped; empty without a cancel."""
+    """Returns who asked, how the work stopped, and what it cost; else nothing."""
     if not job.HasField("cancellation"):
         return {}
     cancellation = job.cancellation
@@ -35,6 +35,8 @@ def receipt(job: Job) -> dict[str, str]:
             if cancellation.HasField("slowest_stop")
             else "nothing ran"
         ),
+        "cost": _cost(job.cost),
+        "providers": _provider_cancels(cancellation.provider_cancels),
     }
 
 
@@ -47,6 +49,8 @@ def facts(job: Job) -> dict[str, str]:
         "status": status(job),
         "message": job.message,
         "segments": f"{job.segments_completed} of {job.segments_total}",
+        "cost": _cost(job.cost),
+        "in flight": _in_flight(job.cost),
         "error": job.error.message,
         "created": clock(job.create_time),
         "started": clock(job.start_time) if job.HasField("start_time") else "",
@@ -73,6 +77,42 @@ def clock(time: Timestamp) -> str:
 def milliseconds(span: timedelta) -> str:
     """Returns a span to the millisecond."""
     return f"{span / timedelta(milliseconds=1):,.0f} ms"
+
+
+def dollars(amount: float) -> str:
+    """Returns an amount to a hundredth of a cent, as prices are rounded."""
+    return f"${amount:,.4f}"
+
+
+def _cost(cost: Cost) -> str:
+    """Returns what the job has cost at list prices; empty if nothing."""
+    amounts = {
+        "spent": cost.spent_usd,
+        "avoided": cost.avoided_usd,
+        "probably avoided": cost.avoided_probably_usd,
+        "unknown": cost.unknown_usd,
+    }
+    return ", ".join(f"{dollars(usd)} {what}" for what, usd in amounts.items() if usd)
+
+
+def _in_flight(cost: Cost) -> str:
+    """Returns what the calls under way will cost; empty if nothing."""
+    if not cost.in_flight_usd:
+        return ""
+    unstoppable = f"{dollars(cost.unstoppable_usd)} of it cannot be stopped"
+    return f"{dollars(cost.in_flight_usd)}; {unstoppable}"
+
+
+def _provider_cancels(cancels: Cancellation.ProviderCancels) -> str:
+    """Returns what providers said when asked to stop calls; empty if none was."""
+    counts = {
+        "stopped": cancels.confirmed,
+        "still asked": cancels.pending,
+        "refused": cancels.refused,
+        "cannot be stopped": cancels.unsupported,
+        "unknown": cancels.unknown,
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _stopped(cancellation: Cancellation) -> str:

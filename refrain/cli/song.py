@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def read_song(asked: Namespace) -> v1.CreateJobRequest:
-    """Raises CommandError for lyrics that are no text, and numbers without end."""
+    """Raises CommandError for lyrics that are no text, and numbers without end.
+
+    Without lyrics, and unless the song has no words, they are to be looked up.
+    """
     lyrics = _read_lyrics(asked.lyrics)
     tags = _tags(lyrics)
     width, height = asked.size
@@ -31,12 +34,21 @@ def read_song(asked: Namespace) -> v1.CreateJobRequest:
             song_duration=_duration(asked.duration),
             instrumental=asked.instrumental,
             style=asked.style,
+            storyboard_provider=asked.storyboard,
+            image_provider=asked.images,
+            clip_provider=asked.clips,
             video=v1.VideoOptions(
                 width=width, height=height, frame_rate=asked.frame_rate
             ),
             max_in_flight=asked.max_in_flight,
             priority=asked.priority,
             cancel_after=_duration(asked.cancel_after),
+            max_cost_usd=asked.budget,
+            on_refusal=(
+                v1.CreateJobRequest.STAND_IN
+                if asked.stand_in
+                else v1.CreateJobRequest.ON_REFUSAL_UNSPECIFIED
+            ),
             labels=dict(asked.label),
             request_id=asked.request_id,
         )
@@ -49,9 +61,14 @@ def _read_lyrics(path: str | None) -> str:
         return ""
     raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     try:
-        return raw.decode()
+        lyrics = raw.decode()
     except UnicodeDecodeError as error:
         raise CommandError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    if not lyrics.strip():
+        raise CommandError(
+            f"there are no lyrics in {path}; leave --lyrics out to have them looked up"
+        )
+    return lyrics
 
 
 def _tags(lyrics: str) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from refrain.cli.commands import show_new
 from refrain.cli.each import each
-from refrain.cli.receipt import receipt, status
+from refrain.cli.receipt import dollars, receipt, status
 from refrain.cli.terminal import complain
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Job
@@ -164,8 +164,10 @@ async def _confirmed(
 
 def _question(verb: str, job: Job) -> str:
     by = f" by {job.artist}" if job.artist else ""
-    done = f"{job.segments_completed} of {job.segments_total} segments"
-    return f"{verb} {job.title!r}{by} ({done} done)?"
+    done = f"{job.segments_completed} of {job.segments_total} segments done"
+    if job.cost.unstoppable_usd:
+        done += f"; {dollars(job.cost.unstoppable_usd)} in flight cannot be stopped"
+    return f"{verb} {job.title!r}{by} ({done})?"
 
 
 def _row(job: Job) -> list[str]:

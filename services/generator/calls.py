@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from refrain.cancellation import shielded
 from refrain.errors import CallRefused, Unavailable
 from refrain.fence import boottime
-from refrain.provider_call import FREE, CallStatus, ProviderCall
+from refrain.provider_call import FREE, CallStatus, CancelState, ProviderCall
 from refrain.store import CallNotYet, Change
 from services.generator.providers.provider import ProviderError
 
@@ -119,11 +119,13 @@ class Calls:
             try:
                 answer = await send()
             except ProviderError as err:
-                await self.fail(call, err)
+                await shielded(self.fail(call, err))
                 if not err.throttled:
                     raise
             else:
-                await self._store.finish_call(call, CallStatus.ANSWERED, price(answer))
+                # What was paid for is known, also to an abort at this moment.
+                answered = CallStatus.ANSWERED, price(answer)
+                await shielded(self._store.finish_call(call, *answered))
                 return answer
 
     async def start(
@@ -149,12 +151,16 @@ class Calls:
             if not started.throttled:
                 raise started
 
+    async def hold_back(self, provider: str, err: ProviderError) -> None:
+        """Lets nobody call a provider that has too many calls."""
+        delay = err.retry_after or THROTTLED
+        log.warning("%s is held back for %s", provider, delay)
+        await self._store.hold_provider(provider, delay)
+
     async def fail(self, call: ProviderCall, err: ProviderError) -> None:
         """Records a call that came to nothing, and holds all back if there are many."""
         if err.throttled:
-            delay = err.retry_after or THROTTLED
-            log.warning("%s is held back for %s", call.provider, delay)
-            await self._store.hold_provider(call.provider, delay)
+            await self.hold_back(call.provider, err)
         if err.unanswered:
             await self._store.abandon_call(call)
         else:
@@ -187,11 +193,20 @@ class Calls:
         try:
             operation_id = await start
         except ProviderError as err:
-            await self._record(self.fail(call, err))
+            await self._record(self._fail_start(call, err))
             return err
         await self._record(self._store.record_operation(call.call_id, operation_id))
         self._on_operation()
         return operation_id
+
+    async def _fail_start(self, call: ProviderCall, err: ProviderError) -> None:
+        """Of a job that has stopped meanwhile, nothing is left to be stopped."""
+        await self.fail(call, err)
+        if not err.unanswered:
+            state = CancelState.NOT_NEEDED
+            change = await self._store.resolve_cancel(call, state, err.price_usd)
+            if change is not None:
+                await self._bus.announce([change])
 
     async def _record(self, write: Coroutine[Any, Any, None]) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from refrain.cancellation import shielded
 from refrain.provider_call import (
     FREE,
     CallStatus,
@@ -35,6 +36,7 @@ LONGEST_PAUSE = 5.0
 """Seconds between two looks at an operation; they grow by a third."""
 MISSES = 10
 """Looks in a row that may go wrong; the operation runs on meanwhile."""
+UNKNOWN_AT_FIRST = timedelta(seconds=10)
 LONGEST = timedelta(minutes=30)
 """No provider takes that long for a clip."""
 
@@ -48,7 +50,7 @@ class ProviderClips:
 
     async def make(
         self, task: Task, provider: ClipProvider, request: ClipRequest, path: Path
-    ) -> None:
+    ) -> ProviderCall:
         """Writes the clip as it came. Raises ProviderError, CallRefused."""
         call = await self._take_up(task, provider)
         if call is None:
@@ -61,6 +63,8 @@ class ProviderClips:
                     CancelState.PENDING if provider.cancels else CancelState.UNSUPPORTED
                 ),
             )
+            # A start goes on without its job; it must wait for nothing but its answer.
+            await provider.prepare()
             call = await self.calls.start(task, new, lambda: provider.start(request))
         operation = await self._wait(call, provider)
         if operation.status is not OperationStatus.COMPLETED:
@@ -68,8 +72,13 @@ class ProviderClips:
         price = (
             call.estimate_usd if operation.price_usd is None else operation.price_usd
         )
-        await self.store.finish_call(call, CallStatus.ANSWERED, price)
+        await shielded(self.store.finish_call(call, CallStatus.ANSWERED, price))
         await provider.fetch(operation, path)
+        return call
+
+    async def discard(self, call: ProviderCall) -> None:
+        """Lets the next attempt buy another clip: this one is of no use."""
+        await self.store.finish_call(call, CallStatus.FAILED, FREE)
 
     async def _take_up(self, task: Task, provider: ClipProvider) -> ProviderCall | None:
         """Returns the operation of an earlier attempt, which may still get its id."""
@@ -96,11 +105,13 @@ class ProviderClips:
                 misses += 1
                 if misses > MISSES or not (err.retryable or err.throttled):
                     raise
+                if err.throttled:
+                    await self.calls.hold_back(call.provider, err)
                 wait = err.retry_after
                 await asyncio.sleep(wait.total_seconds() if wait else pause)
             else:
                 misses = 0
-                if operation.status is not OperationStatus.RUNNING:
+                if not _is_under_way(operation, call):
                     return operation
                 await asyncio.sleep(pause)
             pause = min(pause * 4 / 3, LONGEST_PAUSE)
@@ -116,7 +127,7 @@ class ProviderClips:
             await self.store.abandon_call(call)
             return ProviderError(f"{call.provider}: {words}", retryable=True)
         price = operation.price_usd or FREE
-        await self.store.finish_call(call, CallStatus.FAILED, price)
+        await shielded(self.store.finish_call(call, CallStatus.FAILED, price))
         return ProviderError(
             f"{call.provider}: {words}",
             refused=operation.status is OperationStatus.REFUSED,
@@ -124,3 +135,10 @@ class ProviderClips:
             or operation.status is OperationStatus.CANCELLED,
             price_usd=price,
         )
+
+
+def _is_under_way(operation: Operation, call: ProviderCall) -> bool:
+    """What was started just now may not be known everywhere at the provider yet."""
+    if operation.status is OperationStatus.GONE:
+        return datetime.now(UTC) < call.created_at + UNKNOWN_AT_FIRST
+    return operation.status is OperationStatus.RUNNING

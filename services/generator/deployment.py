@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +12,7 @@ import httpx
 from refrain.errors import TaskError
 from refrain.providers import LOCAL
 from services.generator.lyrics.lrclib import LrclibClient
+from services.generator.providers.arrivals import Arrivals
 from services.generator.providers.gemini import GeminiImages, GeminiStoryboards
 from services.generator.providers.google import (
     GEMINI_URL,
@@ -26,6 +26,7 @@ from services.generator.providers.veo import VeoClips
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+    from datetime import timedelta
     from decimal import Decimal
 
     from refrain.providers import ProviderSettings
@@ -55,7 +56,7 @@ class Providers:
     lrclib: LrclibClient | None
 
     def storyboard(self, name: str) -> StoryboardProvider | None:
-        """Returns None for the local one: its prompts are the lines. Raises TaskError."""
+        """Returns None for the local one, who takes the lines. Raises TaskError."""
         return None if name == LOCAL else _named(name, self.storyboards)
 
     def image(self, name: str) -> ImageProvider:
@@ -103,7 +104,8 @@ async def providers_of(
     settings: ProviderSettings, local: LocalRenderer
 ) -> AsyncGenerator[Providers]:
     """Builds what there are keys for, and closes its connections in the end."""
-    async with httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS) as http:
+    transport = Arrivals(httpx.AsyncHTTPTransport(limits=_LIMITS))
+    async with httpx.AsyncClient(timeout=_TIMEOUT, transport=transport) as http:
         storyboards: dict[str, StoryboardProvider] = {}
         images: dict[str, ImageProvider] = {}
         clips: dict[str, ClipProvider] = {}

@@ -124,10 +124,11 @@ class Duties:
     async def _find_operation(self, call: ProviderCall) -> None:
         """For a process that died, or gave up, between the call and its answer.
 
+        The id is awaited from when the call was dropped, however old it was by then.
         What the provider runs and no call of ours has started is ours if it is not
         more than we miss. Otherwise it may be someone else's.
         """
-        age = datetime.now(UTC) - call.created_at
+        age = datetime.now(UTC) - (call.ended_at or call.created_at)
         if age < timedelta(seconds=ID_AWAITED + 1):
             await self._postpone(call)
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from refrain.errors import TaskError
+from refrain.errors import MediaError, TaskError
 from refrain.job import ClipMade
 from refrain.provider_call import FREE, CancelState, NewCall, Purpose
 from refrain.reuse import input_digest
@@ -117,8 +117,12 @@ class MakeSegment:
             lambda: provider.paint(request, raw),
             lambda price: price,
         )
-        if not local:
+        if local:
+            return
+        try:
             await self._conform_image(work, raw, work.image)
+        except MediaError as err:
+            raise _unusable(provider, err) from err
 
     async def _make_clip(self, work: Work) -> None:
         provider = self.providers.clip(work.request.clip_provider)
@@ -145,7 +149,7 @@ class MakeSegment:
         width, height = provider.picture_size(video.width, video.height)
         first, raw = work.folder / "first.jpg", work.folder / "clip.raw"
         await self._conform_image(work, work.image, first, (width, height))
-        await self.clips.make(
+        call = await self.clips.make(
             work.task,
             provider,
             ClipRequest(
@@ -158,16 +162,20 @@ class MakeSegment:
             raw,
         )
         frames = frames_of(segment, video)
-        await self.media.call(
-            f"{CONFORM}:conform_clip",
-            source=str(raw),
-            path=str(work.clip),
-            width=video.width,
-            height=video.height,
-            frame_rate=video.frame_rate,
-            frames=frames,
-            keyframes=seam_keyframes(frames, video.frame_rate),
-        )
+        try:
+            await self.media.call(
+                f"{CONFORM}:conform_clip",
+                source=str(raw),
+                path=str(work.clip),
+                width=video.width,
+                height=video.height,
+                frame_rate=video.frame_rate,
+                frames=frames,
+                keyframes=seam_keyframes(frames, video.frame_rate),
+            )
+        except MediaError as err:
+            await self.clips.discard(call)
+            raise _unusable(provider, err) from err
 
     async def _conform_image(
         self, work: Work, source: Path, path: Path, size: tuple[int, int] | None = None
@@ -187,6 +195,11 @@ class MakeSegment:
             raise err
         fields = {"job_id": work.task.job_id, "task": work.task.name}
         log.warning("the local renderer stands in: %s", err, extra=fields)
+
+
+def _unusable(provider: ImageProvider | ClipProvider, err: MediaError) -> ProviderError:
+    """Another one may be good, and four that are not end the job."""
+    return ProviderError(f"{provider.name} sent a bad file: {err}", retryable=True)
 
 
 def task_error(err: ProviderError) -> TaskError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refrain.v1 import job_pb2
+from tests.emulators import State
 
 if TYPE_CHECKING:
     from tests.emulators import Emulators
@@ -30,7 +31,7 @@ async def test_a_job_is_made_by_providers_and_its_cost_is_what_they_bill(
     await bought.until(job.job_id, lambda event: event.job.finish_time.seconds > 0)
     job = await bought.job(job.job_id)
     assert job.status == job_pb2.Job.COMPLETED, job.error
-    billed = emulators.ledger.total("billed")
+    billed = emulators.ledger.total(State.BILLED)
     assert billed > 0
     assert Decimal(str(job.cost.spent_usd)) == billed
     assert job.cost.in_flight_usd == job.cost.unknown_usd == job.cost.avoided_usd == 0

@@ -84,6 +84,10 @@ class OdysseyClips:
         seconds = Decimal(_milliseconds(request.duration)) / 1000
         return (self._usd_per_second * seconds).quantize(_ROUNDED, ROUND_HALF_UP)
 
+    async def prepare(self) -> None:
+        """Gets a token, if there is none that is good. Raises ProviderError."""
+        await self._token.get()
+
     async def start(self, request: ClipRequest) -> str:
         """Creates a job and returns its id. Raises ProviderError.
 

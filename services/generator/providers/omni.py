@@ -87,6 +87,9 @@ class OmniClips:
             height=_height(request),
         )
 
+    async def prepare(self) -> None:
+        """Needs nothing."""
+
     async def start(self, request: ClipRequest) -> str:
         """Starts a clip and returns its interaction's id. Raises ProviderError.
 

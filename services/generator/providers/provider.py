@@ -189,6 +189,10 @@ class ClipProvider(Protocol):
         """Returns what an operation will cost, in US dollars."""
         ...
 
+    async def prepare(self) -> None:
+        """Gets what a start needs beforehand, such as a token. Raises ProviderError."""
+        ...
+
     async def start(self, request: ClipRequest) -> str:
         """Starts an operation and returns its id. Raises ProviderError.
 

@@ -73,6 +73,9 @@ class VeoClips:
             self.model, seconds=Decimal(_seconds(request)), height=_height(request)
         )
 
+    async def prepare(self) -> None:
+        """Needs nothing."""
+
     async def start(self, request: ClipRequest) -> str:
         """Starts a clip and returns its operation's name. Raises ProviderError.
 

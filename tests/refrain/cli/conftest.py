@@ -21,19 +21,23 @@ from refrain.cli.__main__ import main
 from refrain.local.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 ROOT = Path(__file__).parents[3]
 LONG_SONG = ROOT / "samples/greensleeves.lrc"
+OURS = ("REFRAIN_", "GEMINI_", "GOOGLE_", "ODYSSEY_", "LRCLIB_")
+"""How settings begin; those of whoever runs the tests would be billed to them."""
 
 
 class Refrain:
     """The commands, on a home of their own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, providers: Mapping[str, str]) -> None:
         self.home = home
         self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("REFRAIN_")},
+            **{k: v for k, v in os.environ.items() if not k.startswith(OURS)},
+            "LRCLIB_URL": "",
+            **providers,
             "REFRAIN_HOME": str(home),
             "REFRAIN_GRPC_PORT": "0",
             "REFRAIN_HTTP_PORT": "0",
@@ -105,10 +109,20 @@ class Refrain:
 
 @pytest.fixture(scope="session")
 def refrain() -> Iterator[Refrain]:
-    """A running system, in a home that PostgreSQL's own user may enter."""
+    """A running system without providers."""
+    with running({}) as refrain:
+        yield refrain
+
+
+@contextmanager
+def running(providers: Mapping[str, str]) -> Generator[Refrain]:
+    """Runs a system in a home that PostgreSQL's own user may enter.
+
+    `providers` is what of its environment says which there are.
+    """
     with tempfile.TemporaryDirectory(prefix="refrain-") as made:
         Path(made).chmod(0o755)
-        refrain = Refrain(Path(made))
+        refrain = Refrain(Path(made), providers)
         with refrain.start("up", stdout=subprocess.PIPE) as up:
             try:
                 assert up.stdout is not None
