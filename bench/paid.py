@@ -66,9 +66,7 @@ async def measure() -> list[Figure]:
             )
             rows = await _count_rows(system.database_url)
         sent = [
-            exchange
-            for exchange in emulators.log.exchanges
-            if exchange.purpose in PAID
+            exchange for exchange in emulators.log.exchanges if exchange.purpose in PAID
         ]
     delays = [_last_send(trial, sent, rows) for trial in trials]
     if len(sent) < TRIALS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +35,14 @@ from refrain.store.transaction import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from decimal import Decimal
     from uuid import UUID
 
     from refrain.job import Job
     from refrain.limits import Limit
     from refrain.store.database import Connection, Database
 
+OVER_LIST = Decimal("1.1")
+"""A bill may be above the list price, by what a model says beside its picture."""
 CONTENDED = timedelta(milliseconds=20)
 """Another process books a call of the same provider at this moment."""
 
@@ -235,8 +237,8 @@ def _passes_budget(job: Job, new: NewCall) -> bool:
     """What may yet be billed counts as if it were; what is free passes nothing."""
     if job.max_cost_usd is None or not new.estimate_usd:
         return False
-    committed = job.spent_usd + job.unknown_usd + job.in_flight_usd
-    return committed + new.estimate_usd > job.max_cost_usd
+    unbilled_usd = job.unknown_usd + job.in_flight_usd + new.estimate_usd
+    return job.spent_usd + unbilled_usd * OVER_LIST > job.max_cost_usd
 
 
 async def _stop_at_budget(connection: Connection, job: Job) -> Change:

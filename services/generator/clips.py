@@ -87,7 +87,7 @@ class ProviderClips:
         )
         if call is None:
             return None
-        until = call.created_at + timedelta(seconds=ID_AWAITED + 1)
+        until = datetime.now(UTC) + timedelta(seconds=ID_AWAITED + 1)
         while call.operation_id is None and datetime.now(UTC) < until:
             await asyncio.sleep(0.25)
             call = await self.store.get_call(call.call_id)

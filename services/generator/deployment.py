@@ -153,7 +153,7 @@ async def providers_of(
 def _named(name: str, providers: Mapping[str, T]) -> T:
     if name not in providers:
         raise TaskError(
-            f"this generator has no key for {name}; give it one, or retry the job "
+            f"this generator has no key for {name}; give it one, or create the job "
             "with another provider",
             reason="PROVIDER_NOT_CONFIGURED",
             retryable=True,

@@ -42,6 +42,8 @@ AT_ONCE = 32
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 60.0
 """Seconds between two turns of one duty; they double."""
+AWAITED = timedelta(seconds=ID_AWAITED + 1)
+"""After it no process of ours awaits the id of an operation any more."""
 CLOCKS = timedelta(seconds=5)
 """How far the provider's clock may be behind ours."""
 
@@ -99,8 +101,10 @@ class Duties:
         try:
             async with asyncio.timeout(TURN.total_seconds()):
                 await self._stop_upstream(call)
-        except (ProviderError, TimeoutError) as err:
+        except ProviderError as err:
             log.warning("%s: %s", call.provider, err, extra=_fields(call))
+            await self._postpone(call, not_before=err.retry_after)
+        except TimeoutError:
             await self._postpone(call)
 
     async def _stop_upstream(self, call: ProviderCall) -> None:
@@ -129,8 +133,8 @@ class Duties:
         more than we miss. Otherwise it may be someone else's.
         """
         age = datetime.now(UTC) - (call.ended_at or call.created_at)
-        if age < timedelta(seconds=ID_AWAITED + 1):
-            await self._postpone(call)
+        if age < AWAITED:
+            await self._postpone(call, not_before=AWAITED - age)
             return
         started = await self._clips[call.provider].list_started(
             call.created_at - CLOCKS
@@ -146,10 +150,17 @@ class Duties:
         else:
             await self._resolve(call, CancelState.UNKNOWN)
 
-    async def _postpone(self, call: ProviderCall, answer: str | None = None) -> None:
+    async def _postpone(
+        self,
+        call: ProviderCall,
+        answer: str | None = None,
+        *,
+        not_before: timedelta | None = None,
+    ) -> None:
         pause = min(FIRST_PAUSE * 2 ** (call.cancel_attempts - 1), LONGEST_PAUSE)
-        await self._store.postpone_cancel(call, timedelta(seconds=pause), answer)
-        asyncio.get_running_loop().call_later(pause, self.look)
+        delay = max(timedelta(seconds=pause), not_before or timedelta())
+        await self._store.postpone_cancel(call, delay, answer)
+        asyncio.get_running_loop().call_later(delay.total_seconds(), self.look)
 
     async def _resolve(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -98,6 +99,7 @@ class LyricsLookup:
         )
         if found is None:
             raise LyricsNotFound(names.title, names.artist)
+        await _check(found)
         await self.answers.keep_answer(names.digest, _answer(found))
         return found
 
@@ -118,14 +120,7 @@ class LyricsLookup:
                     "give song_duration, or audio",
                     reason="DURATION_UNKNOWN",
                 )
-            try:
-                duration = song_duration(parse_lyrics(request.lyrics), None, None)
-            except LyricsError as err:
-                raise TaskError(
-                    f"the lyrics that were found cannot be read: {err}; "
-                    "give them in lyrics",
-                    reason="LYRICS_UNREADABLE",
-                ) from err
+            duration = song_duration(parse_lyrics(request.lyrics), None, None)
             request.song_duration.FromTimedelta(duration)
         if request.song_duration.ToTimedelta() > LONGEST_SONG:
             raise TaskError(
@@ -144,10 +139,22 @@ def _names(request: CreateJobRequest, tags: Mapping[str, Any]) -> Names:
     )
 
 
+async def _check(found: FoundLyrics) -> None:
+    """Raises TaskError for lyrics that nobody would take from a request either."""
+    try:
+        if not found.instrumental:
+            await asyncio.to_thread(parse_lyrics, found.lyrics)
+    except LyricsError as err:
+        raise TaskError(
+            f"the lyrics that were found cannot be read: {err}; give them in lyrics",
+            reason="LYRICS_UNREADABLE",
+        ) from err
+
+
 def _answer(found: FoundLyrics) -> dict[str, Any]:
     duration = found.duration
     return {
-        "lyrics": found.lyrics.replace("\0", ""),
+        "lyrics": found.lyrics,
         "instrumental": found.instrumental,
         "seconds": None if duration is None else duration.total_seconds(),
         "source": found.source,

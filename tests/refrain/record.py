@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
@@ -26,7 +27,13 @@ from refrain.job import (
     Task,
     VideoMade,
 )
-from refrain.provider_call import NewCall, Purpose
+from refrain.provider_call import (
+    FREE,
+    CancelState,
+    NewCall,
+    ProviderCall,
+    Purpose,
+)
 from refrain.reuse import input_digest
 from refrain.store import (
     CallStore,
@@ -48,6 +55,9 @@ if TYPE_CHECKING:
     from refrain.store.database import Connection
 
 LEASE = timedelta(seconds=10)
+IMAGE_USD = Decimal("0.0670")
+CLIP_USD = Decimal("0.5000")
+SEGMENT_USD = IMAGE_USD + CLIP_USD
 FAILED = Failed(error={"code": 13, "message": "no such voice"}, retryable=False)
 REQUEST = {"title": "Song", "lyrics": "la"}
 UNSOUND = cast("LiteralString", Path(__file__).with_name("unsound.sql").read_text())
@@ -78,7 +88,33 @@ def local_call(purpose: str) -> NewCall:
     return NewCall(provider="local", purpose=Purpose(purpose))
 
 
-def plan_of(segments: int) -> Planned:
+def image_call(**changes: Any) -> NewCall:
+    """A call for an image that one waits for."""
+    values: dict[str, Any] = {
+        "provider": "gemini",
+        "purpose": Purpose.IMAGE,
+        "model": "painter",
+        "estimate_usd": IMAGE_USD,
+        "on_stop": CancelState.UNKNOWN,
+        **changes,
+    }
+    return NewCall(**values)
+
+
+def clip_call(**changes: Any) -> NewCall:
+    """A call that starts an operation which can be stopped."""
+    values: dict[str, Any] = {
+        "provider": "omni",
+        "purpose": Purpose.CLIP,
+        "model": "mover",
+        "estimate_usd": CLIP_USD,
+        "on_stop": CancelState.PENDING,
+        **changes,
+    }
+    return NewCall(**values)
+
+
+def plan_of(segments: int, estimate_usd: Decimal = FREE) -> Planned:
     """A storyboard of so many segments of 5 s."""
     return Planned(
         segments=tuple(
@@ -88,6 +124,7 @@ def plan_of(segments: int) -> Planned:
                 end_offset=timedelta(seconds=5 * position + 5),
                 lines=({"text": "la", "start": 5 * position, "end": 5 * position + 1},),
                 prompt="a tree",
+                estimate_usd=estimate_usd,
             )
             for position in range(segments)
         ),
@@ -198,6 +235,27 @@ class Record:
         created = await self.create(**job)
         await self.settle(await self.claim(worker_id, Kind.PLAN), plan_of(segments))
         return await self.job(created.job_id)
+
+    async def at_paid_segments(
+        self, worker_id: UUID, segments: int = 2, **job: Any
+    ) -> Job:
+        """A job whose segments, of one image and one clip each, are queued."""
+        created = await self.create(**job)
+        plan = await self.claim(worker_id, Kind.PLAN)
+        await self.settle(plan, plan_of(segments, SEGMENT_USD))
+        return await self.job(created.job_id)
+
+    async def begin(self, task: Task, new: NewCall) -> ProviderCall:
+        """A call that may be sent, and is."""
+        call = await self.calls.begin_provider_call(task, new)
+        assert isinstance(call, ProviderCall)
+        return call
+
+    async def start_clip(self, task: Task, **changes: Any) -> ProviderCall:
+        """A call whose operation runs at its provider."""
+        call = await self.begin(task, clip_call(**changes))
+        await self.calls.record_operation(call.call_id, f"operation {call.call_id}")
+        return await self.calls.get_call(call.call_id)
 
     async def at_stitch(self, worker_id: UUID, **job: Any) -> Job:
         """A job of one segment whose stitch is queued."""

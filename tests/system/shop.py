@@ -9,20 +9,19 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
 
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
-from tests.emulators import State
 from tests.eventually import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
-    from tests.emulators import Charge, Emulators, Exchange
+    from tests.emulators import Charge, Emulators, Exchange, State
     from tests.system.system import System
 
     Turned = Mapping[str, Mapping[str, Any]]
@@ -83,14 +82,14 @@ class Shop:
     system: System
     emulators: Emulators
     closings: list[float] = field(default_factory=list[float])
-    """Seconds from a cancel's return until a connection of its job was closed."""
+    """Seconds from a cancel until a connection of its job was closed."""
     ended: dict[str, tuple[Order, float]] = field(
         default_factory=dict[str, tuple["Order", float]]
     )
     """Orders of which nothing is left to do, by id, and since when."""
 
     @asynccontextmanager
-    async def turned(self, knobs: Turned) -> AsyncIterator[None]:
+    async def turned(self, knobs: Turned) -> AsyncGenerator[None]:
         """Turns knobs, and in the end back to what they are at first."""
         self.turn(knobs)
         try:
@@ -100,7 +99,8 @@ class Shop:
                 emulator = getattr(self.emulators, provider)
                 emulator.knobs.turn(_at_first(emulator.knobs, values))
             await self.system.query(
-                "UPDATE provider_limits SET held_until = 'epoch', next_call_at = 'epoch'"
+                "UPDATE provider_limits "
+                "SET held_until = 'epoch', next_call_at = 'epoch' RETURNING provider"
             )
 
     def turn(self, knobs: Turned) -> None:
@@ -119,15 +119,13 @@ class Shop:
     async def cancel(self, order: Order) -> Cancelled:
         """Cancels the job, and returns once it is CANCELLED."""
         caught = [exchange for exchange in order.exchanges if exchange.open]
+        asked_at = time.monotonic()
         await self.system.cancel(order.job_id)
-        returned_at = time.monotonic()
         job = await self.system.api.WaitJob(
             v1.WaitJobRequest(job_id=order.job_id, timeout=Duration(seconds=5))
         )
         assert job.status == job_pb2.Job.CANCELLED
-        return Cancelled(
-            job=job, caught=caught, returned_at=returned_at, at=time.monotonic()
-        )
+        return Cancelled(job=job, caught=caught, asked_at=asked_at, at=time.monotonic())
 
     async def settled(self, order: Order) -> job_pb2.Job:
         """Returns the job once nothing is to be stopped for it any more."""
@@ -135,7 +133,7 @@ class Shop:
         async def none_pending() -> job_pb2.Job | None:
             job = await self.system.job(order.job_id)
             pending = job.cancellation.provider_cancels.pending
-            return None if pending or order.charges(State.RUNNING) else job
+            return None if pending else job
 
         job = await eventually(none_pending, within=20)
         assert job is not None
@@ -147,6 +145,25 @@ class Shop:
         return await self.system.query(
             "SELECT * FROM provider_calls WHERE job_id = %s ORDER BY call_id",
             UUID(order.job_id),
+        )
+
+    async def age(self, order: Order) -> None:
+        """Makes the job's calls look as if they had been sent a minute ago."""
+        await self.system.query(
+            "UPDATE provider_calls SET created_at = created_at - interval '1 minute' "
+            "WHERE job_id = %s RETURNING call_id",
+            UUID(order.job_id),
+        )
+
+    async def awaits_nothing(self, order: Order) -> bool:
+        """True if no call of the job is under way, by the record."""
+        return all(call["status"] != "sent" for call in await self.calls(order))
+
+    async def has_tried(self, order: Order) -> bool:
+        """True once the duty has had a turn, if there is one."""
+        return all(
+            call["cancel_attempts"] or call["on_stop"] != "pending"
+            for call in await self.calls(order)
         )
 
     async def kinds(self, order: Order) -> list[int]:
@@ -180,14 +197,14 @@ class Cancelled:
     job: job_pb2.Job
     caught: list[Exchange]
     """What was under way at its providers."""
-    returned_at: float
+    asked_at: float
     at: float
 
 
 def _at_first(knobs: Any, turned: Mapping[str, Any]) -> dict[str, Any]:
     fresh = type(knobs)()
     return {
-        name: _at_first(getattr(knobs, name), value)
+        name: _at_first(getattr(knobs, name), cast("Turned", value))
         if isinstance(value, dict)
         else getattr(fresh, name)
         for name, value in turned.items()

@@ -40,6 +40,7 @@ from services.generator.providers.untrusted import object_of
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from io import BufferedReader
     from pathlib import Path
 
     import httpx
@@ -95,7 +96,8 @@ class OmniClips:
 
         A clip is no longer than its model can make it, however long the request.
         """
-        image = await asyncio.to_thread(_base64_of, request.image)
+        with request.image.open("rb") as picture:
+            image = await asyncio.to_thread(_base64_of, picture)
         interaction = await self._ask(
             "POST",
             "",
@@ -221,8 +223,8 @@ def _path(operation_id: str) -> str:
     return f"/{quote(operation_id, safe='')}"
 
 
-def _base64_of(image: Path) -> str:
-    return base64.b64encode(image.read_bytes()).decode()
+def _base64_of(picture: BufferedReader) -> str:
+    return base64.b64encode(picture.read()).decode()
 
 
 def _is_gone(err: GoogleError) -> bool:

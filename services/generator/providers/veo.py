@@ -81,7 +81,8 @@ class VeoClips:
 
         A clip is no longer than 8 s, however long the request.
         """
-        image = await asyncio.to_thread(request.image.read_bytes)
+        with request.image.open("rb") as picture:
+            image = await asyncio.to_thread(picture.read)
         try:
             async with translated():
                 operation = await self._client.models.generate_videos(
