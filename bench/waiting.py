@@ -8,7 +8,6 @@ no call, connection or row is left open.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from bench.system import System
 from refrain.local.ports import free_port
 from refrain.v1 import job_service_pb2 as v1
 from tests.emulators import KEYS
+from tests.eventually import eventually
 
 if TYPE_CHECKING:
     from bench.system import Spawned
@@ -106,9 +106,10 @@ async def _create(system: System, *, jobs: int, segments: int) -> list[str]:
 
 
 async def _seen(desk: httpx.AsyncClient, purpose: str, calls: int) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while len(await _log(desk, purpose)) < calls:
-            await asyncio.sleep(0.25)
+    async def seen() -> bool:
+        return len(await _log(desk, purpose)) >= calls
+
+    await eventually(seen, within=PATIENCE)
 
 
 async def _log(desk: httpx.AsyncClient, *purposes: str) -> list[dict[str, Any]]:
@@ -125,9 +126,11 @@ async def _nothing_is_open(
         job = await system.jobs.WaitJob(wait)
         if not job.HasField("finish_time"):
             raise RuntimeError("a cancelled job goes on")
-    async with asyncio.timeout(PATIENCE):
-        while await _open_calls(system, desk):
-            await asyncio.sleep(0.25)
+
+    async def nothing_is_open() -> bool:
+        return not await _open_calls(system, desk)
+
+    await eventually(nothing_is_open, within=PATIENCE)
 
 
 async def _open_calls(system: System, desk: httpx.AsyncClient) -> int:

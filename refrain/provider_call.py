@@ -4,7 +4,7 @@ A call is a row before it is sent. What becomes of it is one of these, and decid
 what its job has cost:
 
     SENT       under way: neither spent nor saved
-    ANSWERED   spent, at the price that the answer says
+    ANSWERED   spent, at the price that the answer says; what is free is so at once
     FAILED     the provider's error: spent only what is billed all the same
     DROPPED    nobody waits for it any more; the CancelState says what that costs
 """

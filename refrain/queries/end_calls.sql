@@ -1,8 +1,6 @@
 -- Operations are kept for the next attempt, if there will be one.
 UPDATE provider_calls
-SET status = CASE WHEN %(completed)s AND on_stop = 'not_needed'
-        THEN 'answered' ELSE 'dropped' END,
-    price_usd = CASE WHEN on_stop = 'not_needed' THEN 0 END,
+SET status = 'dropped',
     cancel_state = on_stop,
     cancel_due_at = CASE WHEN on_stop = 'pending' THEN clock_timestamp() END,
     cancel_until = CASE WHEN on_stop = 'pending'
@@ -12,6 +10,5 @@ WHERE job_id = %(job_id)s
     AND task_kind = %(kind)s
     AND position = %(position)s
     AND status = 'sent'
-    AND (%(completed)s
-        OR (attempt = %(attempt)s AND on_stop IN ('not_needed', 'unknown')))
+    AND (%(completed)s OR (attempt = %(attempt)s AND on_stop = 'unknown'))
 RETURNING call_id

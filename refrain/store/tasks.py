@@ -190,12 +190,12 @@ async def _end_calls(
     connection: Connection, job: Job, task: Task, end: Ending, *, stops: bool
 ) -> None:
     """Says of the attempt's calls what became of them, before the job's event does."""
-    completed = end.status is TaskStatus.COMPLETED
-    params = {**attempt_params(task), "completed": completed}
-    ended = await write(connection, "end_calls", params)
     # What a plan has just made of the job's costs is not in `job`.
     if not job.paid and task.kind is not Kind.PLAN:
         return
+    completed = end.status is TaskStatus.COMPLETED
+    params = {**attempt_params(task), "completed": completed}
+    ended = await write(connection, "end_calls", params)
     if stops:
         await drop_calls(connection, [job.job_id])
     elif ended:
@@ -322,6 +322,8 @@ async def _end_idle_job(
     counted = await lock_job(connection, job_id)
     if counted is None:
         return None
+    if counted.paid and counted.stopping and not counted.tasks_running:
+        await drop_calls(connection, [job_id])
     ended = await end_if_idle(connection, counted, actor)
     return Change(job=ended) if ended.event_sequence > job.event_sequence else None
 

@@ -123,6 +123,8 @@ class Calls:
                 if not err.throttled:
                     raise
             else:
+                if call.status is CallStatus.ANSWERED:
+                    return answer
                 # What was paid for is known, also to an abort at this moment.
                 answered = CallStatus.ANSWERED, price(answer)
                 await shielded(self._store.finish_call(call, *answered))

@@ -98,7 +98,8 @@ class ProviderClips:
 
     async def _wait(self, call: ProviderCall, provider: ClipProvider) -> Operation:
         pause, misses = FIRST_PAUSE, 0
-        while datetime.now(UTC) < call.created_at + LONGEST:
+        until = datetime.now(UTC) + LONGEST
+        while datetime.now(UTC) < until:
             try:
                 operation = await provider.look(call.operation_id or "")
             except ProviderError as err:

@@ -262,12 +262,13 @@ async def tell(record: Record, budget: Decimal | None, deeds: list[Deed]) -> Non
     await ledger.come_to_an_end()
 
 
+@pytest.mark.parametrize("examples", [25, pytest.param(500, marks=pytest.mark.long)])
 def test_the_sums_of_a_job_are_those_of_its_calls(
-    record: Record, runner: Runner
+    record: Record, runner: Runner, examples: int
 ) -> None:
     @settings(
         backend="hypothesis-urandom",
-        max_examples=100,
+        max_examples=examples,
         deadline=None,
         database=None,
         print_blob=True,

@@ -127,7 +127,7 @@ async def test_a_retry_pays_for_what_is_not_reused_out_of_a_fresh_budget(
     record: Record,
 ) -> None:
     worker_id = await record.register()
-    budget = SEGMENT_USD
+    budget = 2 * CLIP_USD
     job = await record.at_paid_segments(worker_id, segments=3, max_cost_usd=budget)
     task = await record.claim(worker_id)
     for new in (image_call(), clip_call()):

@@ -15,6 +15,25 @@ if TYPE_CHECKING:
     Condition = Callable[[list[Exchange]], bool]
 
 SERVER = {name: name for name in FIELDS} | {"omni": "gemini", "veo": "vertex"}
+QUICK = {
+    "storyboard without headers",
+    "image half answered",
+    "get slow",
+    "gemini image throttled",
+    "omni create without headers",
+    "odyssey create older than its wait",
+    "veo create that fails after the cancel",
+    "omni look answered",
+    "odyssey look without headers",
+    "veo look answered",
+    "odyssey dispatched",
+    "omni clip half answered",
+    "omni cancel refused",
+    "omni cancel slow to show",
+    "omni cancel without effect",
+    "odyssey cancel too late",
+    "odyssey cancel failed",
+}
 QUEUED = {"omni": "processing", "odyssey": "pending", "veo": "processing"}
 """The phase in which a cancel stops an operation, if anything does."""
 STOPPED = {"omni": "confirmed", "odyssey": "confirmed", "veo": "unsupported"}
@@ -46,6 +65,11 @@ class Case:
     """Its operation is never found, and runs on."""
     aged: bool = False
     """Its id is awaited for longer already than it will be after the cancel."""
+
+    @property
+    def is_quick(self) -> bool:
+        """True for one of each kind, of which the others differ by their provider."""
+        return self.claim in QUICK
 
 
 def hangs(purpose: str, where: str = "headers") -> Condition:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.system.shop import Cancelled, Order, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+LONG = pytest.mark.long
 
 CLOSED = 1.0
 """Seconds from the cancel, on a busy machine; on an idle one it is 50 ms."""
@@ -73,7 +74,13 @@ async def shop(
         assert list(shop.late()) == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.claim)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.claim, marks=() if case.is_quick else LONG)
+        for case in CASES
+    ],
+)
 async def test_a_cancel_stops_a_job_at_once_and_then_its_provider(
     shop: Shop, case: Case
 ) -> None:

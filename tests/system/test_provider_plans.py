@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tests.system.shop import Order, Shop
     from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 GENERATORS = 2
 LIMIT = 2
 """Calls of Gemini at once; of Omni it is one."""

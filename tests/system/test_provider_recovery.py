@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tests.system.shop import Order, Shop
     from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 ONCE = {"storyboard": 1, "image": 1, "clip": 1}
 """What is paid for a job of one segment."""
 HELD = {"clip": {"hold": "processing"}}
