@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figure import Figure
-from services.generator.providers.local import paint_still, render_clip
-from services.generator.providers.local.clip import draw_frames
+from services.generator.providers.local.clip import draw_frames, render_clip
 from services.generator.providers.local.encoder import encode
+from services.generator.providers.local.still import paint_still
 from services.generator.providers.local.words import Line
 
 _SIZE = (1280, 720)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{error.filename}: {error.strerror}" if error.filename else str(error)
         )
         code = 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         code = 130
     sys.exit(code)
 
@@ -108,10 +109,21 @@ def _call(
             return await command(client, asked, Terminal())
 
     try:
-        return asyncio.run(call())
+        return asyncio.run(_until_interrupted(call()))
     except grpc.aio.AioRpcError as error:
         complain(explain(error, server))
         return 1
+
+
+async def _until_interrupted(command: Awaitable[int]) -> int:
+    """Cancels the command at Ctrl-C.
+
+    A thread of gRPC's may take the signal, and then nothing but a handler of the
+    loop's own wakes the loop.
+    """
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    return await command
 
 
 def _parser() -> ArgumentParser:

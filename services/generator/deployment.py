@@ -13,16 +13,8 @@ from refrain.errors import TaskError
 from refrain.providers import LOCAL
 from services.generator.lyrics.lrclib import LrclibClient
 from services.generator.providers.arrivals import Arrivals
-from services.generator.providers.gemini import GeminiImages, GeminiStoryboards
-from services.generator.providers.google import (
-    GEMINI_URL,
-    gemini_client,
-    vertex_client,
-)
 from services.generator.providers.odyssey import OdysseyClips
-from services.generator.providers.omni import OmniClips
 from services.generator.providers.provider import ClipRequest, ImageRequest
-from services.generator.providers.veo import VeoClips
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -110,17 +102,8 @@ async def providers_of(
         images: dict[str, ImageProvider] = {}
         clips: dict[str, ClipProvider] = {}
         if settings.gemini_api_key:
-            url = settings.gemini_base_url or GEMINI_URL
-            gemini = gemini_client(settings.gemini_api_key, url, http)
-            storyboards["gemini"] = GeminiStoryboards(
-                gemini, model=settings.storyboard_model
-            )
-            images["gemini"] = GeminiImages(gemini, model=settings.image_model)
-            clips["omni"] = OmniClips(
-                http,
-                model=settings.omni_model,
-                api_key=settings.gemini_api_key,
-                base_url=url,
+            storyboards["gemini"], images["gemini"], clips["omni"] = _of_google(
+                settings, http
             )
         if settings.odyssey_api_key:
             clips["odyssey"] = OdysseyClips(
@@ -130,14 +113,7 @@ async def providers_of(
                 usd_per_second=settings.odyssey_usd_per_second,
             )
         if settings.vertex_api_key or settings.vertex_project:
-            vertex = vertex_client(
-                http,
-                api_key=settings.vertex_api_key or None,
-                project=settings.vertex_project or None,
-                location=settings.vertex_location,
-                base_url=settings.vertex_base_url or None,
-            )
-            clips["veo"] = VeoClips(vertex, model=settings.veo_model)
+            clips["veo"] = _of_vertex(settings, http)
         lrclib = (
             LrclibClient(http, settings.lrclib_url) if settings.lrclib_url else None
         )
@@ -148,6 +124,39 @@ async def providers_of(
             clips=clips,
             lrclib=lrclib,
         )
+
+
+# Google's SDK takes most of a second to load, which only those wait for who use it.
+
+
+def _of_google(
+    settings: ProviderSettings, http: httpx.AsyncClient
+) -> tuple[StoryboardProvider, ImageProvider, ClipProvider]:
+    from services.generator.providers.gemini import GeminiImages, GeminiStoryboards
+    from services.generator.providers.google import GEMINI_URL, gemini_client
+    from services.generator.providers.omni import OmniClips
+
+    key, url = settings.gemini_api_key, settings.gemini_base_url or GEMINI_URL
+    gemini = gemini_client(key, url, http)
+    return (
+        GeminiStoryboards(gemini, model=settings.storyboard_model),
+        GeminiImages(gemini, model=settings.image_model),
+        OmniClips(http, model=settings.omni_model, api_key=key, base_url=url),
+    )
+
+
+def _of_vertex(settings: ProviderSettings, http: httpx.AsyncClient) -> ClipProvider:
+    from services.generator.providers.google import vertex_client
+    from services.generator.providers.veo import VeoClips
+
+    vertex = vertex_client(
+        http,
+        api_key=settings.vertex_api_key or None,
+        project=settings.vertex_project or None,
+        location=settings.vertex_location,
+        base_url=settings.vertex_base_url or None,
+    )
+    return VeoClips(vertex, model=settings.veo_model)
 
 
 def _named(name: str, providers: Mapping[str, T]) -> T:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from services.generator.conform import conform_clip
 from services.generator.conform_source import ClipSource
-from services.generator.providers.local import paint_still, render_clip
+from services.generator.providers.local.clip import render_clip
+from services.generator.providers.local.still import paint_still
 from services.stitcher.clips import Picture
 from services.stitcher.timeline import join_clips
 from services.stitcher.verify import verify_fully

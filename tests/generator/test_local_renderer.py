@@ -12,11 +12,11 @@ import pytest
 from av.video.frame import VideoFrame
 from PIL import Image, features
 
-from services.generator.providers.local import paint_still, render_clip
-from services.generator.providers.local.clip import draw_frames, planes_of
+from services.generator.providers.local.clip import draw_frames, planes_of, render_clip
 from services.generator.providers.local.fonts import font, runs
 from services.generator.providers.local.layout import Placed, lay_out
 from services.generator.providers.local.look import LOOKS, choose_look
+from services.generator.providers.local.still import paint_still
 from services.generator.providers.local.words import Line
 
 SIZE = WIDTH, HEIGHT = 320, 180

@@ -4,8 +4,3 @@ Both functions are synchronous, take and return only what JSON can say, and are
 meant to run in a child process that may be killed at any moment: a file appears
 whole under its name or not at all.
 """
-
-from services.generator.providers.local.clip import render_clip
-from services.generator.providers.local.still import paint_still
-
-__all__ = ["paint_still", "render_clip"]
