@@ -87,6 +87,7 @@ async def test_a_cancel_stops_a_job_at_once_and_then_its_provider(
     await _cancel_and_check(shop, case)
 
 
+@LONG
 async def test_a_create_that_is_never_answered_is_let_go_of_after_5_s(
     shop: Shop, subtests: pytest.Subtests
 ) -> None:

@@ -32,7 +32,7 @@ STARTS = {"The harbour lights": 1.0, "One by one": 6.5}
 PLAIN = "The harbour lights\nOne by one\n\nAre going down"
 RATE, SAMPLES = 48_000, 960
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

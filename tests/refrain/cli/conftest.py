@@ -136,7 +136,7 @@ def running(providers: Mapping[str, str]) -> Generator[Refrain]:
 @pytest.fixture
 def long_job(refrain: Refrain) -> Iterator[str]:
     """A job that takes far longer than a test, which leaves it running or CANCELLED."""
-    job_id = refrain.create(LONG_SONG, "1920x1080")
+    job_id = refrain.create(LONG_SONG, "1280x720")
     yield job_id
     assert refrain.json("cancel", job_id)["status"] == "CANCELLED"
 

@@ -28,6 +28,9 @@ FOUND = ("--title", SONG.title, "--artist", SONG.artist, "--size", "320x180")
 OMNI = ("--storyboard", "local", "--images", "local", "--clips", "omni")
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def emulators() -> Iterator[Emulators]:
     with Emulators() as emulators:
