@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.provider import wait_for_answer
-from refrain.job import Kind, Outcome, Slot, Task
+from refrain.job import Kind, Slot, Task
 from refrain.service import Connections, run
 from refrain.store import Change, Database, TaskStore
 from refrain.timing import TIMING
@@ -22,6 +22,8 @@ from refrain.worker import Worker
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from refrain.outcome import Outcome
 
 
 class _ReportingTasks(TaskStore):

@@ -18,16 +18,9 @@ from google.rpc import code_pb2
 from refrain.errors import CallRefused, OutcomeRefused, TaskError, Unavailable
 from refrain.fence import end_process
 from refrain.held import Held, HeldTasks
-from refrain.job import (
-    Aborted,
-    AbortReason,
-    Failed,
-    Kind,
-    Outcome,
-    Slot,
-    Task,
-)
+from refrain.job import AbortReason, Kind, Slot, Task
 from refrain.lease import Lease
+from refrain.outcome import Aborted, Failed, Outcome
 from refrain.stops import StopMemory
 
 if TYPE_CHECKING:

@@ -7,7 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from refrain.errors import RefrainError, WrongStatus
-from refrain.job import Cause, EventKind, Job, Kind, PauseMode, SegmentRow, Status, Task
+from refrain.job import (
+    Cause,
+    EventKind,
+    Job,
+    Kind,
+    PauseMode,
+    SegmentRow,
+    Status,
+    Task,
+)
 from refrain.store import cancel, create, pause
 from refrain.store.cancel import CHUNK, CancellableJobs, CancelRequest
 from refrain.store.rows import job_from, segment_from, task_from

@@ -12,21 +12,23 @@ from psycopg.types.json import Jsonb
 
 from refrain.errors import CallRefused, OutcomeRefused
 from refrain.job import (
-    ClipMade,
-    Ending,
     EventKind,
-    Failed,
     Job,
     Kind,
-    Outcome,
-    Planned,
-    Rescued,
     SegmentRow,
     Slot,
     Status,
     StopMode,
     Task,
     TaskStatus,
+)
+from refrain.outcome import (
+    ClipMade,
+    Ending,
+    Failed,
+    Outcome,
+    Planned,
+    Rescued,
     VideoMade,
     ending,
 )

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from refrain.errors import TaskError
-from refrain.job import Planned, SegmentRow, Slot, Task
+from refrain.job import SegmentRow, Slot, Task
 from refrain.lyrics import Line, parse_lyrics, timed_lines
+from refrain.outcome import Planned
 from refrain.provider_call import CancelState, NewCall, Purpose
 from refrain.storyboard import Segment, cut_segments
 from services.generator.providers.provider import Draft, ProviderError, Song

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from refrain.errors import MediaError, TaskError
-from refrain.job import ClipMade
+from refrain.outcome import ClipMade
 from refrain.provider_call import FREE, CancelState, NewCall, Purpose
 from refrain.reuse import input_digest
 from refrain.v1.job_service_pb2 import CreateJobRequest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 
-from refrain.job import SegmentRow, Task, VideoMade
+from refrain.outcome import VideoMade
 from refrain.storyboard import frames_between
 from refrain.v1.job_pb2 import Video
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from refrain.artifacts import ArtifactStore
+    from refrain.job import SegmentRow, Task
     from refrain.media import MediaPool
     from refrain.scratch import Scratch
     from refrain.store import TaskStore

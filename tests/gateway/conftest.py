@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from refrain.job import Job, VideoMade
+from refrain.outcome import VideoMade
 from refrain.service import Connections, Service
 from refrain.settings import Settings
 from refrain.timing import TIMING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
+    from refrain.job import Job
     from refrain.local.embedded import EmbeddedNats
     from refrain.store import Database
     from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub

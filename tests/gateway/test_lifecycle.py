@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from refrain.job import Aborted, ClipMade, Job, PauseMode
+from refrain.job import Job, PauseMode
+from refrain.outcome import Aborted, ClipMade
 from refrain.reuse import input_digest
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from refrain.job import Aborted, Job, Status
+from refrain.job import Job, Status
+from refrain.outcome import Aborted
 from refrain.store import Change
 from tests.eventually import eventually
 

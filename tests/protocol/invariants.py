@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from refrain.job import FINISHED, TRANSITIONS, PauseMode, Status, TaskStatus
+from refrain.job import (
+    FINISHED,
+    TRANSITIONS,
+    PauseMode,
+    Status,
+    TaskStatus,
+)
 from tests.protocol.state import HEALTHY, RUNS, Attempt, State, Step
 from tests.protocol.steps import Nature
 from tests.protocol.worker_steps import calls_that_would_begin

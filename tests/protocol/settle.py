@@ -1,6 +1,6 @@
 """Settle: how an attempt ends, what follows it, and how its job ends.
 
-Whoever settles, the decision is that of `refrain.job.ending`: the search asks the
+Whoever settles, the decision is that of `refrain.outcome.ending`: the search asks the
 very function that the services ask.
 """
 
@@ -10,7 +10,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from refrain import job as product
+from refrain import outcome as product_outcome
 from refrain.job import Kind, Status, TaskStatus
+from refrain.outcome import (
+    Aborted,
+    ClipMade,
+    Failed,
+    Rescued,
+    VideoMade,
+    ending,
+)
 from tests.protocol.record import move_attempts, send_stop, skip_queued
 from tests.protocol.state import (
     DEAD_ID,
@@ -154,16 +163,16 @@ def _stop_failed_job(state: State) -> State:
 def _ending(
     status: Status, error: bool, kind: Kind, outcome: Outcome, rules: Rules
 ) -> TaskStatus:
-    """Asks `refrain.job.ending`, the very function that the services ask."""
+    """Asks `refrain.outcome.ending`, the very function that the services ask."""
     job = _bare(product.Job, status=status, error={} if error else None)
-    made = product.VideoMade if kind is Kind.STITCH else product.ClipMade
-    outcomes: Mapping[Outcome, product.Outcome] = {
+    made = VideoMade if kind is Kind.STITCH else ClipMade
+    outcomes: Mapping[Outcome, product_outcome.Outcome] = {
         "Made": _bare(made),
-        "Failed for good": _bare(product.Failed, retryable=False),
-        "Failed": _bare(product.Failed, retryable=True),
-        "Aborted": product.Aborted(),
-        "Rescued": product.Rescued(error={}),
-        "Rescued for good": product.Rescued(error={}),
+        "Failed for good": _bare(Failed, retryable=False),
+        "Failed": _bare(Failed, retryable=True),
+        "Aborted": Aborted(),
+        "Rescued": Rescued(error={}),
+        "Rescued for good": Rescued(error={}),
     }
     if outcome == "Aborted" and not rules.abort_of_a_running_job_hands_back:
         return TaskStatus.CANCELLED
@@ -171,7 +180,7 @@ def _ending(
         return TaskStatus.COMPLETED
     last = product.MAX_FAILURES - 1 if outcome == "Rescued for good" else 0
     task = _bare(product.Task, failures=last)
-    return product.ending(job, task, outcomes[outcome]).status
+    return ending(job, task, outcomes[outcome]).status
 
 
 def _bare(cls: type[T], **fields: object) -> T:

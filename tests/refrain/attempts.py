@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from refrain.job import Aborted, Job, Kind, PauseMode, Status, Task
+from refrain.job import Job, Kind, PauseMode, Status, Task
+from refrain.outcome import Aborted
 from tests.refrain.record import FAILED, RETRY, Record
 
 if TYPE_CHECKING:

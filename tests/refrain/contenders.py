@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from refrain.errors import WrongStatus
-from refrain.job import Aborted, Cause, Job, PauseMode, Task, TaskStatus
+from refrain.job import Cause, Job, PauseMode, Task, TaskStatus
+from refrain.outcome import Aborted
 from tests.refrain.record import FAILED, Record, clip_of, outcome_of
 
 if TYPE_CHECKING:

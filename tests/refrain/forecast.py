@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from refrain.errors import JobNotFound, RefrainError, RequestIdTaken, WrongStatus
-from refrain.job import AbortReason, Job, Kind, PauseMode, Status, Task, TaskStatus
+from refrain.job import (
+    AbortReason,
+    Job,
+    Kind,
+    PauseMode,
+    Status,
+    Task,
+    TaskStatus,
+)
 from refrain.store.rows import job_from, task_from
 
 if TYPE_CHECKING:

@@ -14,19 +14,15 @@ from google.protobuf.json_format import ParseDict
 
 from refrain.job import (
     TRANSITIONS,
-    ClipMade,
-    Failed,
     Job,
     Kind,
-    Outcome,
     PauseMode,
-    Planned,
     SegmentRow,
     Slot,
     Status,
     Task,
-    VideoMade,
 )
+from refrain.outcome import ClipMade, Failed, Outcome, Planned, VideoMade
 from refrain.provider_call import (
     FREE,
     CancelState,

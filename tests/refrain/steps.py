@@ -10,16 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from refrain.errors import CallRefused, RefrainError
-from refrain.job import (
-    Aborted,
-    Kind,
-    Outcome,
-    PauseMode,
-    Slot,
-    Status,
-    Task,
-    TaskStatus,
-)
+from refrain.job import Kind, PauseMode, Slot, Status, Task, TaskStatus
+from refrain.outcome import Aborted, Outcome
 from refrain.store import Change
 from tests.refrain.forecast import Answer, attempt_of, read_rows
 from tests.refrain.record import (

@@ -14,15 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from refrain.errors import CallRefused, WrongStatus
-from refrain.job import (
-    Aborted,
-    EventKind,
-    Job,
-    Kind,
-    PauseMode,
-    Slot,
-    Task,
-)
+from refrain.job import EventKind, Job, Kind, PauseMode, Slot, Task
+from refrain.outcome import Aborted
 from refrain.provider_call import FREE, CallStatus, CancelState, ProviderCall, Purpose
 from refrain.store import Database
 from refrain.store.rows import call_from

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refrain.errors import CallRefused, JobNotFound
-from refrain.job import Aborted, Kind, Slot, Status, TaskStatus
+from refrain.job import Kind, Slot, Status, TaskStatus
+from refrain.outcome import Aborted
 from tests.refrain.contenders import (
     cancel,
     last_orphaned,

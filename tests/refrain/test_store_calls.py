@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refrain.errors import CallRefused
-from refrain.job import Aborted, Kind, PauseMode, Task
+from refrain.job import Kind, PauseMode, Task
+from refrain.outcome import Aborted
 from refrain.provider_call import (
     FREE,
     CallStatus,

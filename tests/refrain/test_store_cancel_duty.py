@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from refrain.errors import JobNotFound
-from refrain.job import Aborted, EventKind, Job, Kind, Status, Task
+from refrain.job import EventKind, Job, Kind, Status, Task
+from refrain.outcome import Aborted
 from refrain.provider_call import FREE, CallStatus, CancelState, ProviderCall
 from tests.refrain.ledger import costs
 from tests.refrain.record import (

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from refrain.errors import CallRefused
-from refrain.job import Aborted, EventKind, Kind, Slot, Stage, Status
+from refrain.job import EventKind, Kind, Slot, Stage, Status
+from refrain.outcome import Aborted
 from tests.eventually import eventually
 from tests.refrain.record import FAILED, RETRY, Record, clip_of, local_call
 

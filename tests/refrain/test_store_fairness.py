@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from refrain.job import Aborted, Kind, Slot, Status
+from refrain.job import Kind, Slot, Status
+from refrain.outcome import Aborted
 from refrain.store import Database, TaskStore
 from tests.refrain.record import plan_of
 

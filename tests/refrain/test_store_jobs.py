@@ -10,7 +10,6 @@ import pytest
 
 from refrain.errors import JobNotFound, RequestIdTaken, WrongStatus
 from refrain.job import (
-    Aborted,
     Cause,
     EventKind,
     Job,
@@ -19,6 +18,7 @@ from refrain.job import (
     StopMode,
     TaskStatus,
 )
+from refrain.outcome import Aborted
 from refrain.store import JobFilter, Upload
 from tests.refrain.record import FAILED, Record, new_job, video_of
 

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refrain.job import (
-    Aborted,
     Cause,
     EventKind,
-    Failed,
     Job,
     Kind,
     PauseMode,
@@ -21,6 +19,7 @@ from refrain.job import (
     Task,
     TaskStatus,
 )
+from refrain.outcome import Aborted, Failed
 from refrain.provider_call import FREE, CallStatus, CancelState, Purpose
 from refrain.store import Change, JobFilter
 from tests.refrain.ledger import costs

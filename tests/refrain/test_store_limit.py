@@ -10,8 +10,9 @@ from decimal import Decimal
 import pytest
 
 from refrain.errors import CallRefused
-from refrain.job import Aborted, Cause, Status, Task
+from refrain.job import Cause, Status, Task
 from refrain.limits import Limit
+from refrain.outcome import Aborted
 from refrain.provider_call import FREE, CallStatus, CancelState, ProviderCall
 from refrain.store import CallNotYet, Change
 from refrain.store.calls import CONTENDED, OVER_LIST

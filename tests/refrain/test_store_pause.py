@@ -8,7 +8,6 @@ import pytest
 
 from refrain.errors import CallRefused, JobNotFound, WrongStatus
 from refrain.job import (
-    Aborted,
     AbortReason,
     EventKind,
     Kind,
@@ -16,6 +15,7 @@ from refrain.job import (
     Status,
     TaskStatus,
 )
+from refrain.outcome import Aborted
 from tests.refrain.record import FAILED, local_call
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refrain.errors import JobNotFound, RequestIdTaken, WrongStatus
-from refrain.job import Aborted, ClipMade, Kind, PauseMode, Slot, Status, TaskStatus
+from refrain.job import Kind, PauseMode, Slot, Status, TaskStatus
+from refrain.outcome import Aborted, ClipMade
 from refrain.reuse import input_digest
 from tests.refrain.record import FAILED, Record, clip_of, video_of
 

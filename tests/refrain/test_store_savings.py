@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from refrain.job import (
-    Aborted,
-    Job,
-    Kind,
-    Status,
-    Task,
-)
+from refrain.job import Job, Kind, Status, Task
+from refrain.outcome import Aborted
 from refrain.provider_call import FREE, CallStatus, Purpose
 from tests.refrain.ledger import costs
 from tests.refrain.record import (

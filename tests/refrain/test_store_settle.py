@@ -10,16 +10,14 @@ import pytest
 from refrain.errors import OutcomeRefused
 from refrain.job import (
     MAX_FAILURES,
-    Aborted,
     EventKind,
-    Failed,
     Kind,
-    Outcome,
     Stage,
     Status,
     StopMode,
     TaskStatus,
 )
+from refrain.outcome import Aborted, Failed, Outcome
 from tests.refrain.record import (
     FAILED,
     RETRY,

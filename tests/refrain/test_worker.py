@@ -23,7 +23,8 @@ from tests.refrain.workshop import NEVER_POLLS, NO_NATS, POLLS, Hand
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from refrain.job import Outcome, Task
+    from refrain.job import Task
+    from refrain.outcome import Outcome
     from tests.refrain.record import Record
     from tests.refrain.workshop import Workshop
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from refrain.artifacts import ArtifactStore
 from refrain.bus import Bus
-from refrain.job import Job, Kind, Outcome, Slot, Task
+from refrain.job import Job, Kind, Slot, Task
 from refrain.store import Change, Database, TaskStore, WorkerStore
 from refrain.timing import Timing
 from refrain.worker import Worker
@@ -20,6 +20,8 @@ from tests.refrain.record import outcome_of
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
+
+    from refrain.outcome import Outcome
 
 NO_NATS = "nats://127.0.0.1:9"
 HOUR = timedelta(hours=1)

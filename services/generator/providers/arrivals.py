@@ -1,4 +1,4 @@
-"""Arrivals: few answers at a time are read, so that the event loop keeps its pace.
+"""Arrivals: one answer at a time is read, so that the event loop keeps its pace.
 
 Two hundred pictures that come at once would each have a piece read in every turn of the
 loop, and everything else in the process would wait for all of these.
@@ -14,22 +14,21 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-AT_ONCE = 2
 PATIENCE = 0.005
 """Seconds that the next piece may take; who waits longer lets others read."""
 
 
 class Arrivals(httpx.AsyncBaseTransport):
-    """Reads the answers of another transport, a few at a time."""
+    """Reads the answers of another transport one by one."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turn = asyncio.Lock()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(request)
         if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _InTurn(response.stream, self._turns)
+            response.stream = _InTurn(response.stream, self._turn)
         return response
 
     async def aclose(self) -> None:
@@ -39,9 +38,9 @@ class Arrivals(httpx.AsyncBaseTransport):
 class _InTurn(httpx.AsyncByteStream):
     """A body that is read while its turn lasts, or while nothing comes."""
 
-    def __init__(self, body: httpx.AsyncByteStream, turns: asyncio.Semaphore) -> None:
+    def __init__(self, body: httpx.AsyncByteStream, turn: asyncio.Lock) -> None:
         self._body = body
-        self._turns = turns
+        self._turn = turn
         self._has_turn = False
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
@@ -58,7 +57,7 @@ class _InTurn(httpx.AsyncByteStream):
 
     async def _next(self, pieces: AsyncIterator[bytes]) -> bytes | None:
         if not self._has_turn:
-            await self._turns.acquire()
+            await self._turn.acquire()
             self._has_turn = True
         piece = asyncio.ensure_future(_next_or_none(pieces))
         try:
@@ -75,7 +74,7 @@ class _InTurn(httpx.AsyncByteStream):
     def _end_turn(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            self._turns.release()
+            self._turn.release()
 
 
 async def _next_or_none(pieces: AsyncIterator[bytes]) -> bytes | None:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 from refrain.errors import TaskError
-from refrain.job import ClipMade, Kind, Planned, SegmentRow, Slot, Task, VideoMade
+from refrain.job import Kind, SegmentRow, Slot, Task
 from refrain.media import MediaPool
+from refrain.outcome import ClipMade, Planned, VideoMade
 from refrain.provider_call import NewCall, Purpose
 from refrain.scratch import Scratch
 from refrain.service import Connections, run
