@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from refrain.cancellation import shielded
+from refrain.fence import boottime
 from refrain.provider_call import (
     FREE,
     CallStatus,
@@ -36,7 +37,8 @@ LONGEST_PAUSE = 5.0
 """Seconds between two looks at an operation; they grow by a third."""
 MISSES = 10
 """Looks in a row that may go wrong; the operation runs on meanwhile."""
-UNKNOWN_AT_FIRST = timedelta(seconds=10)
+UNKNOWN_AT_FIRST = 10.0
+"""Seconds in which an operation may not be known yet."""
 LONGEST = timedelta(minutes=30)
 """No provider takes that long for a clip."""
 
@@ -87,8 +89,8 @@ class ProviderClips:
         )
         if call is None:
             return None
-        until = datetime.now(UTC) + timedelta(seconds=ID_AWAITED + 1)
-        while call.operation_id is None and datetime.now(UTC) < until:
+        until = boottime() + ID_AWAITED + 1
+        while call.operation_id is None and boottime() < until:
             await asyncio.sleep(0.25)
             call = await self.store.get_call(call.call_id)
         if call.operation_id is not None:
@@ -98,8 +100,8 @@ class ProviderClips:
 
     async def _wait(self, call: ProviderCall, provider: ClipProvider) -> Operation:
         pause, misses = FIRST_PAUSE, 0
-        until = datetime.now(UTC) + LONGEST
-        while datetime.now(UTC) < until:
+        began = boottime()
+        while boottime() - began < LONGEST.total_seconds():
             try:
                 operation = await provider.look(call.operation_id or "")
             except ProviderError as err:
@@ -112,7 +114,7 @@ class ProviderClips:
                 await asyncio.sleep(wait.total_seconds() if wait else pause)
             else:
                 misses = 0
-                if not _is_under_way(operation, call):
+                if not _is_under_way(operation, boottime() - began):
                     return operation
                 await asyncio.sleep(pause)
             pause = min(pause * 4 / 3, LONGEST_PAUSE)
@@ -138,8 +140,8 @@ class ProviderClips:
         )
 
 
-def _is_under_way(operation: Operation, call: ProviderCall) -> bool:
+def _is_under_way(operation: Operation, waited: float) -> bool:
     """What was started just now may not be known everywhere at the provider yet."""
     if operation.status is OperationStatus.GONE:
-        return datetime.now(UTC) < call.created_at + UNKNOWN_AT_FIRST
+        return waited < UNKNOWN_AT_FIRST
     return operation.status is OperationStatus.RUNNING

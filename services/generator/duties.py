@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from refrain.errors import Unavailable
@@ -25,6 +25,7 @@ from services.generator.providers.provider import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from refrain.bus import Bus
     from refrain.provider_call import ProviderCall
@@ -108,7 +109,7 @@ class Duties:
             await self._postpone(call)
 
     async def _stop_upstream(self, call: ProviderCall) -> None:
-        if call.cancel_until is not None and call.cancel_until < datetime.now(UTC):
+        if call.cancel_until is not None and call.cancel_until < _claimed_at(call):
             await self._resolve(call, CancelState.UNKNOWN)
             return
         if call.operation_id is None:
@@ -132,7 +133,7 @@ class Duties:
         What the provider runs and no call of ours has started is ours if it is not
         more than we miss. Otherwise it may be someone else's.
         """
-        age = datetime.now(UTC) - (call.ended_at or call.created_at)
+        age = _claimed_at(call) - (call.ended_at or call.created_at)
         if age < AWAITED:
             await self._postpone(call, not_before=AWAITED - age)
             return
@@ -175,6 +176,13 @@ class Duties:
         log.info("%s: cancel %s", call.provider, state, extra=_fields(call))
         if change is not None:
             await self._bus.announce([change])
+
+
+def _claimed_at(call: ProviderCall) -> datetime:
+    """By the record's clock, as all of the call's times are."""
+    if call.cancel_due_at is None:
+        raise ValueError("a call that was not claimed")
+    return call.cancel_due_at - TURN
 
 
 def _end_of(operation: Operation, answer: CancelAnswer) -> CancelState:
