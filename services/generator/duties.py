@@ -97,6 +97,8 @@ class Duties:
             await self._try_turn(call)
         except Unavailable as err:
             log.warning("a duty is left until it is due again: %s", err)
+        except Exception:  # the one supervisor of what adapters do in a turn
+            log.exception("a duty is left until it is due again", extra=_fields(call))
 
     async def _try_turn(self, call: ProviderCall) -> None:
         try:
