@@ -13,6 +13,9 @@ SHORTEST = timedelta(seconds=3)
 LONGEST = timedelta(seconds=10)
 """The lengths that every clip provider can make."""
 
+LONGEST_SONG = timedelta(minutes=20)
+"""What a job is made of, at most."""
+
 IDEAL = timedelta(seconds=5)
 """The length that segments are drawn to."""
 

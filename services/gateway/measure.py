@@ -7,7 +7,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-MAX_SECONDS = 20 * 60
+from refrain.storyboard import LONGEST_SONG
 
 
 def measure_audio(*, path: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def measure_audio(*, path: str) -> dict[str, Any]:
             seconds = 0.0
             for frame in container.decode(container.streams.audio[0]):
                 seconds += frame.samples / frame.sample_rate
-                if seconds > MAX_SECONDS:
+                if seconds > LONGEST_SONG.total_seconds():
                     raise ValueError("the audio is longer than 20 minutes")
     except FFmpegError as err:
         raise ValueError(

@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from refrain.errors import InvalidRequest
 from refrain.lyrics import Lyrics, LyricsError, parse_lyrics, song_duration
 from refrain.store import NewJob, Upload
-from refrain.storyboard import frames_between
+from refrain.storyboard import LONGEST_SONG, frames_between
 from refrain.v1.job_service_pb2 import CreateJobRequest
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from refrain.providers import ProviderSettings
 
-LONGEST_SONG = timedelta(minutes=20)
 LONGEST_CANCEL_AFTER = timedelta(days=30)
 MAX_FRAME_PIXELS = 3840 * 2160
 DEFAULT_MAX_IN_FLIGHT = 4

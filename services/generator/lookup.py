@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToDict
 
 from refrain.errors import TaskError
 from refrain.lyrics import LyricsError, parse_lyrics, song_duration
+from refrain.storyboard import LONGEST_SONG
 from services.generator.lyrics.lookup import FoundLyrics, LyricsNotFound, find_lyrics
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from refrain.store import LyricsStore
     from refrain.v1.job_service_pb2 import CreateJobRequest
     from services.generator.lyrics.lrclib import LrclibClient
-
-LONGEST_SONG = timedelta(minutes=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

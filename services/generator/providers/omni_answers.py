@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from refrain.prices import omni_usage_price
+from refrain.provider_call import FREE
 from services.generator.providers.google import inline
-from services.generator.providers.provider import FREE, Operation, OperationStatus
+from services.generator.providers.provider import Operation, OperationStatus
 from services.generator.providers.untrusted import object_of, objects_of, words_of
 
 if TYPE_CHECKING:

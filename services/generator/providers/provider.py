@@ -7,16 +7,16 @@ ProviderError for whatever goes wrong but its own cancellation.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from refrain.provider_call import FREE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
+    from decimal import Decimal
     from pathlib import Path
-
-FREE = Decimal(0)
 
 
 class ProviderError(Exception):

@@ -13,6 +13,7 @@ import pydantic
 from google.genai import types
 
 from refrain.prices import clip_price
+from refrain.provider_call import FREE
 from services.generator.providers.google import (
     covering_height,
     covering_size,
@@ -27,7 +28,6 @@ from services.generator.providers.google_errors import (
     unreadable,
 )
 from services.generator.providers.provider import (
-    FREE,
     CancelAnswer,
     Operation,
     OperationStatus,
