@@ -16,7 +16,7 @@ from services.generator.calls import Calls
 from services.generator.clips import ProviderClips
 from services.generator.deployment import providers_of
 from services.generator.duties import Duties
-from services.generator.lookup import LyricsLookup
+from services.generator.lyrics.lookup import LyricsLookup
 from services.generator.plan import Plan
 from services.generator.providers.local.renderer import MODULES, LocalRenderer
 from services.generator.segment import CONFORM, MakeSegment

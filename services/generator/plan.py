@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from refrain.v1.job_service_pb2 import CreateJobRequest
     from services.generator.calls import Calls
     from services.generator.deployment import Providers
-    from services.generator.lookup import LyricsLookup
+    from services.generator.lyrics.lookup import LyricsLookup
     from services.generator.providers.provider import StoryboardProvider
 
 

@@ -1,181 +1,170 @@
-"""Finds the lyrics of a song by its names: LRCLIB's own match, else the best one."""
+"""Lookup: the lyrics that a request does not give, from its audio or from LRCLIB."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from dataclasses import dataclass
+import asyncio
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from datetime import timedelta
-from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.json_format import MessageToDict
 
 from refrain.errors import TaskError
+from refrain.lyrics import LyricsError, parse_lyrics, song_duration
+from refrain.storyboard import LONGEST_SONG
+from services.generator.lyrics.search import FoundLyrics, LyricsNotFound, find_lyrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from services.generator.lyrics.lrclib import LrclibClient, Track
-
-SAME_RECORDING = timedelta(seconds=10)
-"""Recordings whose lengths differ by more are other ones, sung at other times."""
-SAME_LENGTH = timedelta(seconds=2)
-"""Lengths that differ by less are alike, as they are to LRCLIB."""
-SIMILAR = 0.6
-"""How much of two names must be alike, from 0 to 1, for them to be the same."""
-
-_ADDITION = r"\(.*?\)|\[.*?\]|\s-\s.*|\b(?:feat|ft)\b.*"
-_TITLE_ADDITION = re.compile(_ADDITION, re.IGNORECASE)
-"""No part of a title: `(Live)`, `[Remix]`, ` - Remastered 2011`, `feat. X`."""
-_ARTIST_ADDITION = re.compile(rf"{_ADDITION}|[,;&/+].*", re.IGNORECASE)
-"""Who plays along: `Queen & David Bowie` may be filed under `Queen`."""
-_NOTHING = re.compile(r"(?!)")
-_LONGEST_NAME = 100
-"""Characters compared; the time grows with the square of them."""
-_STAMPS = re.compile(r"\[[^\]]*\]|<[^>]*>")
+    from refrain.artifacts import ArtifactStore
+    from refrain.job import Task
+    from refrain.media import MediaPool
+    from refrain.scratch import Scratch
+    from refrain.store import LyricsStore
+    from refrain.v1.job_service_pb2 import CreateJobRequest
+    from services.generator.lyrics.lrclib import LrclibClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundLyrics:
-    """What was found: lyrics, or that the song has none."""
+class Names:
+    """By what a song is looked up."""
 
-    lyrics: str
-    """LRC if there is such, else plain text; empty exactly for an instrumental."""
-    instrumental: bool
-    duration: timedelta | None
-    """Of the recording whose lyrics these are."""
-    source: str
-    """Where they come from, such as `lrclib:3396226`."""
+    title: str
+    artist: str
+    album: str
+    seconds: float | None
+
+    @property
+    def digest(self) -> bytes:
+        """Of the names in lower case."""
+        text = json.dumps(asdict(self), sort_keys=True).casefold()
+        return hashlib.sha256(text.encode()).digest()
 
 
-class LyricsNotFound(TaskError):
-    """Nobody has the lyrics, so they must be given."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LyricsLookup:
+    """Fills in the lyrics of a request. What the audio file says comes first."""
 
-    def __init__(self, title: str, artist: str) -> None:
-        by = f" by {artist!r}" if artist else ""
-        super().__init__(
-            f"No lyrics were found for {title!r}{by}; "
-            "give them in lyrics, or set instrumental.",
-            reason="LYRICS_NOT_FOUND",
+    lrclib: LrclibClient | None
+    answers: LyricsStore
+    artifacts: ArtifactStore
+    media: MediaPool
+    scratch: Scratch
+
+    async def complete(
+        self, task: Task, request: CreateJobRequest
+    ) -> Mapping[str, Any]:
+        """Puts what was found into the request, and returns those fields in JSON.
+
+        Raises LyricsNotFound, ProviderError.
+        """
+        tags = await self._read_tags(task, request)
+        if lyrics := str(tags.get("lyrics", "")):
+            request.lyrics = lyrics
+        else:
+            self._apply(await self._look_up(_names(request, tags)), request)
+        self._set_duration(request)
+        fields = {"lyrics", "instrumental", "songDuration"}
+        return {k: v for k, v in MessageToDict(request).items() if k in fields}
+
+    async def _read_tags(
+        self, task: Task, request: CreateJobRequest
+    ) -> Mapping[str, Any]:
+        if not request.audio_uri:
+            return {}
+        with self.scratch.folder(task) as folder:
+            path = await self.artifacts.get(request.audio_uri, folder / "song")
+            return await self.media.call(
+                "services.generator.lyrics.tags:read_tags", path=str(path)
+            )
+
+    async def _look_up(self, names: Names) -> FoundLyrics:
+        answer = await self.answers.get_answer(names.digest)
+        if answer is not None:
+            return _found(answer)
+        if self.lrclib is None:
+            raise LyricsNotFound(names.title, names.artist)
+        found = await find_lyrics(
+            self.lrclib,
+            title=names.title,
+            artist=names.artist,
+            album=names.album,
+            duration=None
+            if names.seconds is None
+            else timedelta(seconds=names.seconds),
         )
+        if found is None:
+            raise LyricsNotFound(names.title, names.artist)
+        await _check(found)
+        await self.answers.keep_answer(names.digest, _answer(found))
+        return found
+
+    @staticmethod
+    def _apply(found: FoundLyrics, request: CreateJobRequest) -> None:
+        request.lyrics = found.lyrics
+        request.instrumental = found.instrumental
+        if not request.HasField("song_duration") and found.duration is not None:
+            request.song_duration.FromTimedelta(found.duration)
+
+    @staticmethod
+    def _set_duration(request: CreateJobRequest) -> None:
+        """The record knows how long the song is only if audio or a caller said so."""
+        if not request.HasField("song_duration"):
+            if request.instrumental:
+                raise TaskError(
+                    "the song has no words, and nothing says how long it is; "
+                    "give song_duration, or audio",
+                    reason="DURATION_UNKNOWN",
+                )
+            duration = song_duration(parse_lyrics(request.lyrics), None, None)
+            request.song_duration.FromTimedelta(duration)
+        if request.song_duration.ToTimedelta() > LONGEST_SONG:
+            raise TaskError(
+                "the song that was found is longer than 20 minutes; give lyrics",
+                reason="SONG_TOO_LONG",
+            )
 
 
-async def find_lyrics(
-    lrclib: LrclibClient,
-    *,
-    title: str,
-    artist: str,
-    album: str = "",
-    duration: timedelta | None = None,
-) -> FoundLyrics | None:
-    """Returns LRCLIB's track of these names, else the best of a search for them.
-
-    In a search the name of the song and of the artist (if given) must be similar.
-    An instrumental counts only if none of them has words. Otherwise a recording within
-    10 s of `duration` comes first: another one lends its words, but not its times. Then
-    come synced lyrics before plain ones, then the nearest in length, then in name.
-
-    Returns None if there is none, or no title. Raises ProviderError.
-    """
-    if not title:
-        return None
-    if artist:
-        track = await lrclib.get(
-            title=title, artist=artist, album=album, duration=duration
-        )
-        if track and (found := _found(track, duration)):
-            return found
-    tracks = await lrclib.search(title=title, artist=artist)
-    return _best(tracks, title, artist, duration)
-
-
-def _best(
-    tracks: Sequence[Track], title: str, artist: str, duration: timedelta | None
-) -> FoundLyrics | None:
-    likeness = {track: _likeness(track, title, artist) for track in tracks}
-    candidates = [
-        track
-        for track in tracks
-        if likeness[track] >= SIMILAR and _found(track, duration)
-    ]
-    if not candidates:
-        return None
-    best = min(
-        candidates, key=lambda track: (*_rank(track, duration), -likeness[track])
+def _names(request: CreateJobRequest, tags: Mapping[str, Any]) -> Names:
+    known = request.HasField("song_duration")
+    return Names(
+        title=request.title,
+        artist=request.artist or str(tags.get("artist", "")),
+        album=request.album or str(tags.get("album", "")),
+        seconds=request.song_duration.ToTimedelta().total_seconds() if known else None,
     )
-    return _found(best, duration)
 
 
-def _found(track: Track, duration: timedelta | None) -> FoundLyrics | None:
-    """What a track gives to a song of this length; None if it is nothing."""
-    has_times = _has_words(track.synced) and not _is_other(track, duration)
-    lyrics = track.synced if has_times else track.plain
-    if not lyrics and not track.instrumental:
-        return None
+async def _check(found: FoundLyrics) -> None:
+    """Raises TaskError for lyrics that nobody would take from a request either."""
+    try:
+        if not found.instrumental:
+            await asyncio.to_thread(parse_lyrics, found.lyrics)
+    except LyricsError as err:
+        raise TaskError(
+            f"the lyrics that were found cannot be read: {err}; give them in lyrics",
+            reason="LYRICS_UNREADABLE",
+        ) from err
+
+
+def _answer(found: FoundLyrics) -> dict[str, Any]:
+    duration = found.duration
+    return {
+        "lyrics": found.lyrics,
+        "instrumental": found.instrumental,
+        "seconds": None if duration is None else duration.total_seconds(),
+        "source": found.source,
+    }
+
+
+def _found(answer: Mapping[str, Any]) -> FoundLyrics:
+    seconds = answer["seconds"]
     return FoundLyrics(
-        lyrics=lyrics,
-        instrumental=not lyrics,
-        duration=track.duration,
-        source=f"lrclib:{track.track_id}",
+        lyrics=answer["lyrics"],
+        instrumental=answer["instrumental"],
+        duration=None if seconds is None else timedelta(seconds=seconds),
+        source=answer["source"],
     )
-
-
-def _rank(track: Track, duration: timedelta | None) -> tuple[float, ...]:
-    """The lowest is the best; of an unknown length is worse than of the same."""
-    off = timedelta()
-    if duration is not None:
-        off = abs(track.duration - duration) if track.duration else SAME_RECORDING
-    return (
-        not (track.synced or track.plain),
-        off > SAME_RECORDING,
-        not _has_words(track.synced),
-        max(off, SAME_LENGTH).total_seconds(),
-    )
-
-
-def _is_other(track: Track, duration: timedelta | None) -> bool:
-    if track.duration is None or duration is None:
-        return False
-    return abs(track.duration - duration) > SAME_RECORDING
-
-
-def _has_words(synced: str) -> bool:
-    return bool(_STAMPS.sub("", synced).strip())
-
-
-def _likeness(track: Track, title: str, artist: str) -> float:
-    """How alike the names are, from 0 to 1: the song's, and the artist's if given.
-
-    Additions may be missing on either side, but not of an instrumental: `Song` is not
-    `Song (Karaoke)`.
-    """
-    sung = bool(track.synced or track.plain)
-    alike = _similarity(track.title, title, _TITLE_ADDITION if sung else _NOTHING)
-    if artist:
-        alike = min(alike, _similarity(track.artist, artist, _ARTIST_ADDITION))
-    return alike
-
-
-def _similarity(one: str, other: str, addition: re.Pattern[str]) -> float:
-    return max(
-        _ratio(_normal(one), _normal(other)),
-        _ratio(_bare(one, addition), _bare(other, addition)),
-    )
-
-
-def _ratio(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
-
-
-def _bare(name: str, addition: re.Pattern[str]) -> str:
-    return _normal(addition.sub("", name)) or _normal(name)
-
-
-def _normal(name: str) -> str:
-    """In one case, without accents or punctuation, unless it is nothing else."""
-    name = name[:_LONGEST_NAME].casefold()
-    letters = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", name)
-        if not unicodedata.combining(letter)
-    )
-    return " ".join(re.findall(r"\w+", letters)) or name.strip()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from services.generator.lyrics.lookup import FoundLyrics, LyricsNotFound, find_lyrics
 from services.generator.lyrics.lrclib import LrclibClient
+from services.generator.lyrics.search import FoundLyrics, LyricsNotFound, find_lyrics
 from services.generator.providers.provider import ProviderError
 from tests.emulators import LrcSong
 
