@@ -66,10 +66,10 @@ class _InTurn(httpx.AsyncByteStream):
                 self._end_turn()
             return await piece
         finally:
-            # Who is cancelled closes the connection, which ends the read.
+            # Who is cancelled closes the connection, which ends the read somehow.
             if not piece.done():
                 piece.cancel()
-                await asyncio.wait([piece])
+                await asyncio.gather(piece, return_exceptions=True)
 
     def _end_turn(self) -> None:
         if self._has_turn:
