@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from refrain.job import Job
     from refrain.limits import Limit
-    from refrain.store.database import Connection, Database
+    from refrain.store.database import Connection, Database, Row
 
 OVER_LIST = Decimal("1.1")
 """A bill may be above the list price, by what a model says beside its picture."""
@@ -80,7 +80,9 @@ class CallStore:
     ) -> ProviderCall | None:
         """Makes the operation of an earlier attempt this one's, if there is one."""
         params = {**attempt_params(task), "provider": provider, "purpose": purpose}
-        row = await self._in_transaction_of(task.job_id, "take_up_call", params)
+        row = await self._database.transact(
+            partial(_take_up_call, task=task, params=params)
+        )
         return None if row is None else call_from(row)
 
     async def is_running(self, task: Task) -> bool:
@@ -130,7 +132,9 @@ class CallStore:
     async def keep_image(self, task: Task, uri: str) -> bool:
         """Names the image in its segment; False if the task is no longer ours."""
         params = {**attempt_params(task), "image_uri": uri}
-        row = await self._in_transaction_of(task.job_id, "keep_image", params)
+        row = await self._database.transact(
+            partial(_keep_image, task=task, params=params)
+        )
         return row is not None
 
     async def hold_provider(self, provider: str, delay: timedelta) -> None:
@@ -191,13 +195,6 @@ class CallStore:
             partial(read_one, name="count_lost_starts", params=params)
         )
         return (0, 0) if row is None else (row["dropped"], row["sent"])
-
-    async def _in_transaction_of(
-        self, job_id: UUID, name: str, params: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        return await self._database.transact(
-            partial(_read_locked, job_id=job_id, name=name, params=params)
-        )
 
 
 async def _begin_provider_call(
@@ -269,11 +266,20 @@ async def _book(connection: Connection, provider: str, limit: Limit) -> None:
     await write(connection, "book_provider", params)
 
 
-async def _read_locked(
-    connection: Connection, *, job_id: UUID, name: str, params: dict[str, Any]
-) -> dict[str, Any] | None:
-    await lock_job(connection, job_id)
-    return await read_one(connection, name, params)
+async def _take_up_call(
+    connection: Connection, *, task: Task, params: dict[str, Any]
+) -> Row | None:
+    await lock_job(connection, task.job_id)
+    if await read_one(connection, "find_running_attempt", params) is None:
+        return None
+    return await read_one(connection, "take_up_call", params)
+
+
+async def _keep_image(
+    connection: Connection, *, task: Task, params: dict[str, Any]
+) -> Row | None:
+    await lock_job(connection, task.job_id)
+    return await read_one(connection, "keep_image", params)
 
 
 async def _write_call(
