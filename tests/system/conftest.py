@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+import pytest_asyncio
 
 from tests.emulators import Emulators
+from tests.system.buying import open_shop
 from tests.system.system import System
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from refrain.local.embedded import EmbeddedNats
+    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
+    from tests.system.shop import Shop
 
 
 @pytest.fixture
@@ -45,3 +48,22 @@ def bought(system: System, emulators: Emulators) -> System:
             ),
         }
     return system
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: EmbeddedPostgres,
+    template: str,
+    nats_server: EmbeddedNats,
+) -> AsyncIterator[Shop]:
+    """A running system with every provider; its limits are the module's LIMITS."""
+    async with open_shop(
+        tmp_path_factory.mktemp("shop"),
+        postgres,
+        template,
+        nats_server,
+        REFRAIN_LIMITS=getattr(cast("object", request.module), "LIMITS", ""),  # pyright: ignore[reportUnknownMemberType]
+    ) as shop:
+        yield shop

@@ -14,7 +14,7 @@ from refrain.prices import storyboard_estimate
 from refrain.v1 import job_pb2
 from tests.emulators import State
 from tests.eventually import eventually
-from tests.system.buying import open_shop, usd
+from tests.system.buying import usd
 from tests.system.provider_states import (
     CASES,
     ID_NEVER_COMES,
@@ -29,11 +29,11 @@ from tests.system.system import task_started
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
     from tests.system.shop import Cancelled, Order, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = pytest.mark.long
+LIMITS = "gemini=1,6000 omni=1,6000 odyssey=1,6000 veo=1,6000"
 
 CLOSED = 1.0
 """Seconds from the cancel, on a busy machine; on an idle one it is 50 ms."""
@@ -57,21 +57,11 @@ DUTY = {"cancel", "look"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres: EmbeddedPostgres,
-    template: str,
-    nats_server: EmbeddedNats,
-) -> AsyncIterator[Shop]:
+async def shop(shop: Shop) -> AsyncIterator[Shop]:
     """One for all tests, since each of them is done with its jobs in the end."""
-    folder = tmp_path_factory.mktemp("shop")
-    limits = "gemini=1,6000 omni=1,6000 odyssey=1,6000 veo=1,6000"
-    async with open_shop(
-        folder, postgres, template, nats_server, REFRAIN_LIMITS=limits
-    ) as shop:
-        yield shop
-        shop.report()
-        assert list(shop.late()) == []
+    yield shop
+    shop.report()
+    assert list(shop.late()) == []
 
 
 @pytest.mark.parametrize(

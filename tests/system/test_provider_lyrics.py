@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
-import pytest_asyncio
 
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Job
 from tests.emulators import LrcSong
-from tests.system.buying import completed, finished, open_shop, reason
+from tests.system.buying import completed, finished, reason
 from tests.system.shop import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
     from refrain.v1.job_pb2 import Segment
     from tests.emulators import Exchange
     from tests.system.shop import Shop
@@ -33,18 +31,6 @@ PLAIN = "The harbour lights\nOne by one\n\nAre going down"
 RATE, SAMPLES = 48_000, 960
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres: EmbeddedPostgres,
-    template: str,
-    nats_server: EmbeddedNats,
-) -> AsyncIterator[Shop]:
-    folder = tmp_path_factory.mktemp("shop")
-    async with open_shop(folder, postgres, template, nats_server) as shop:
-        yield shop
 
 
 async def test_synced_lyrics_are_sung_when_they_say_and_the_song_is_as_long_as_theirs(

@@ -17,7 +17,6 @@ from tests.eventually import eventually
 from tests.system.buying import (
     completed,
     finished,
-    open_shop,
     order,
     purposes,
     reason,
@@ -27,9 +26,8 @@ from tests.system.buying import (
 from tests.system.shop import GOOGLE, LOCAL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
-    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
     from tests.emulators import Exchange
     from tests.system.shop import Order, Shop
     from tests.system.system import System
@@ -39,6 +37,7 @@ pytestmark = pytest.mark.long
 GENERATORS = 2
 LIMIT = 2
 """Calls of Gemini at once; of Omni it is one."""
+LIMITS = f"gemini={LIMIT},6000 omni=1,6000"
 STORYBOARD_ONLY: dict[str, Any] = {
     **LOCAL,
     "clip_provider": "local",
@@ -59,20 +58,10 @@ shared = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres: EmbeddedPostgres,
-    template: str,
-    nats_server: EmbeddedNats,
-) -> AsyncIterator[Shop]:
+async def shop(shop: Shop) -> Shop:
     """Has two generators, which share what the providers allow."""
-    folder = tmp_path_factory.mktemp("shop")
-    limits = f"gemini={LIMIT},6000 omni=1,6000"
-    async with open_shop(
-        folder, postgres, template, nats_server, REFRAIN_LIMITS=limits
-    ) as shop:
-        await start_another_generator(shop.system)
-        yield shop
+    await start_another_generator(shop.system)
+    return shop
 
 
 @shared

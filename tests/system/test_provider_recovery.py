@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
@@ -17,7 +16,6 @@ from tests.system.buying import (
     completed,
     finished,
     generator_restarted,
-    open_shop,
     order,
     purposes,
     receipt,
@@ -27,34 +25,17 @@ from tests.system.buying import (
 from tests.system.system import SHORT_LEASE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
     from tests.emulators import Emulators
     from tests.system.shop import Order, Shop
     from tests.system.system import System
 
 pytestmark = pytest.mark.long
+LIMITS = "gemini=1,6000"
 
 ONCE = {"storyboard": 1, "image": 1, "clip": 1}
 """What is paid for a job of one segment."""
 HELD = {"clip": {"hold": "processing"}}
 GOES_ON = {"clip": {"hold": ""}}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres: EmbeddedPostgres,
-    template: str,
-    nats_server: EmbeddedNats,
-) -> AsyncIterator[Shop]:
-    folder = tmp_path_factory.mktemp("shop")
-    limits = "gemini=1,6000"
-    async with open_shop(
-        folder, postgres, template, nats_server, REFRAIN_LIMITS=limits
-    ) as shop:
-        yield shop
 
 
 shared = pytest.mark.asyncio(loop_scope="module")
