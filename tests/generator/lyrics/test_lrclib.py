@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import statistics
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +13,7 @@ import pytest
 from services.generator.lyrics.lrclib import LrclibClient, Track
 from services.generator.providers.provider import ProviderError
 from tests.emulators import Emulators, Exchange, LrcSong
+from tests.generator.leaving import seconds_to_close
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -202,17 +201,9 @@ async def test_a_cancelled_question_lets_go_at_once_and_the_next_has_its_turn(
     lrclib: LrclibClient, emulators: Emulators, hang: Literal["headers", "body"]
 ) -> None:
     delays: list[float] = []
-    for number in range(5):
+    for _ in range(5):
         emulators.lrclib.knobs.get.hang = hang
-        task = asyncio.create_task(get(lrclib))
-        await emulators.until(lambda n=number: len(sent(emulators)) > 2 * n)
-        exchange = sent(emulators)[-1]
-        cancelled_at = time.monotonic()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        closed_at = await emulators.until(lambda e=exchange: e.disconnected_at)
-        delays.append((closed_at or math.inf) - cancelled_at)
+        delays.append(await seconds_to_close(emulators, get(lrclib), hang))
         emulators.lrclib.knobs.get.hang = ""
         assert await get(lrclib) == TRACK
     assert statistics.median(delays) < 0.05

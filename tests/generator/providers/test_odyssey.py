@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import math
 import statistics
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 import pytest
@@ -23,6 +20,7 @@ from services.generator.providers.provider import (
     OperationStatus,
 )
 from tests.emulators import Emulators, State
+from tests.generator.leaving import seconds_to_close
 from tests.generator.providers.odyssey_calls import (
     LONG_AGO,
     answering,
@@ -36,7 +34,6 @@ from tests.generator.providers.odyssey_calls import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from pathlib import Path
 
     from services.generator.providers.odyssey import OdysseyClips
@@ -256,10 +253,8 @@ async def test_a_cancelled_call_lets_go_of_its_connection_at_once(
 ) -> None:
     getattr(emulators.odyssey.knobs, purpose).hang = hang
     delays = [
-        await delay_of_cancel(
-            emulators, purpose, number, call_of(odyssey, purpose, wanted)
-        )
-        for number in range(5)
+        await seconds_to_close(emulators, call_of(odyssey, purpose, wanted), hang)
+        for _ in range(5)
     ]
     assert statistics.median(delays) < 0.05
 
@@ -275,29 +270,10 @@ async def test_a_cancelled_download_lets_go_at_once_and_leaves_no_file(
     done = await ended(odyssey, await odyssey.start(wanted))
     emulators.odyssey.knobs.download.hang = hang
     delays = [
-        await delay_of_cancel(
-            emulators, "download", number, odyssey.fetch(done, tmp_path / "clip.mp4")
+        await seconds_to_close(
+            emulators, odyssey.fetch(done, tmp_path / "clip.mp4"), hang
         )
-        for number in range(5)
+        for _ in range(5)
     ]
     assert statistics.median(delays) < 0.05
     assert names_in(tmp_path) == ["image.jpg"]
-
-
-async def delay_of_cancel(
-    emulators: Emulators,
-    purpose: str,
-    number: int,
-    call: Coroutine[Any, Any, object],
-) -> float:
-    """Cancels the call once it has arrived; seconds until its line was closed."""
-    task = asyncio.create_task(call)
-    await emulators.until(lambda: len(sent(emulators, purpose)) > number)
-    exchange = sent(emulators, purpose)[number]
-    await emulators.until(lambda: exchange.open)
-    cancelled_at = time.monotonic()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    closed_at = await emulators.until(lambda: exchange.disconnected_at)
-    return (closed_at or math.inf) - cancelled_at
