@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import timedelta
 
+    from obstore import GetOptions
+
 SCHEME = "artifact:"
 
 
@@ -59,10 +61,21 @@ class ArtifactStore:
                 file.write(chunk)
         return path
 
-    async def stream(self, uri: str) -> AsyncIterator[bytes]:
-        """Yields the bytes, up to 1 MiB at a time. Raises ArtifactNotFound."""
+    async def size(self, uri: str) -> int:
+        """Returns how many bytes it has. Raises ArtifactNotFound."""
         try:
-            found = await obstore.get_async(self._store, key_of(uri))
+            return (await obstore.head_async(self._store, key_of(uri)))["size"]
+        except FileNotFoundError as err:
+            raise ArtifactNotFound(uri) from err
+
+    async def stream(self, uri: str, part: range | None = None) -> AsyncIterator[bytes]:
+        """Yields the bytes, up to 1 MiB at a time. Raises ArtifactNotFound.
+
+        `part` holds the offsets of those that are read: at least one, and no gap.
+        """
+        options: GetOptions = {"range": (part.start, part.stop)} if part else {}
+        try:
+            found = await obstore.get_async(self._store, key_of(uri), options=options)
         except FileNotFoundError as err:
             raise ArtifactNotFound(uri) from err
         async for chunk in found.stream(min_chunk_size=1024 * 1024):

@@ -7,8 +7,7 @@ RefrainError
 ├── WrongStatus           FAILED_PRECONDITION  names what cannot be done to the job
 ├── RequestIdTaken        ALREADY_EXISTS
 ├── SequenceOutOfRange    OUT_OF_RANGE
-├── Unavailable           UNAVAILABLE          may be repeated
-└── NotOffered            UNIMPLEMENTED        an RPC of a later version
+└── Unavailable           UNAVAILABLE          may be repeated
 
 TaskError is apart: what a handler raises when its task cannot be done. It ends
 in the record, not at a client.
@@ -119,16 +118,6 @@ class Unavailable(RefrainError):
 
     code = Code.UNAVAILABLE
     reason = "UNAVAILABLE"
-
-
-class NotOffered(RefrainError):
-    """This version of Refrain does not offer the call yet."""
-
-    code = Code.UNIMPLEMENTED
-    reason = "NOT_OFFERED"
-
-    def __init__(self, rpc: str) -> None:
-        super().__init__(f"{rpc} is not offered by this version.")
 
 
 class TaskError(Exception):

@@ -247,6 +247,14 @@ class Job:
     def finished(self) -> bool:
         return self.status in FINISHED
 
+    @property
+    def avoidable_usd(self) -> Decimal:
+        """What a cancel now would save at most; 0 once the job stops."""
+        if self.stopping or self.finished:
+            return Decimal(0)
+        left = self.segments_total - self.segments_completed
+        return max(Decimal(0), self.segment_usd * left - self.in_flight_usd)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -300,3 +308,16 @@ class SegmentRow:
     """Of what the files were made from; see `refrain.reuse`."""
     estimate_usd: Decimal = Decimal(0)
     """What its calls cost, at list prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentState:
+    """A segment, where its task stands, and what its calls have cost."""
+
+    segment: SegmentRow
+    status: TaskStatus
+    error: Mapping[str, Any] | None
+    """Of the last attempt that failed: a google.rpc.Status in its JSON form."""
+    spent_usd: Decimal
+    in_flight_usd: Decimal
+    """What those under way will cost, by estimate."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 BEAT = 1.0
 """Seconds between two signs of life to each child."""
-REPLY_LIMIT = 16 * 1024 * 1024
-"""Bytes of the longest reply."""
+REPLY_LIMIT = 4 * 1024 * 1024
+"""Bytes of the longest reply: what a client of gRPC takes in one message."""
 
 
 class MediaPool:
@@ -120,7 +120,10 @@ class MediaProcess:
             raise RuntimeError("not started")
         request = json.dumps({"function": function, "arguments": arguments})
         child.stdin.write(request.encode() + b"\n")
-        reply = await child.stdout.readline()
+        try:
+            reply = await child.stdout.readline()
+        except ValueError as err:
+            raise MediaError(f"{function} had more to say than 4 MiB") from err
         if not reply:
             raise TaskError(
                 f"the media process died in {function}",

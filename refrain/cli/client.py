@@ -67,6 +67,10 @@ class Client:
         named.MergeFrom(request)
         return await call(self._jobs.CreateJob, named)
 
+    async def preview_job(self, request: v1.CreateJobRequest) -> v1.PreviewJobResponse:
+        """Returns how the song would be cut and what it would cost."""
+        return await call(self._jobs.PreviewJob, request)
+
     async def get_job(self, job_id: str) -> Job:
         """Returns the job as it stands."""
         return await call(self._jobs.GetJob, v1.GetJobRequest(job_id=job_id))
@@ -103,13 +107,16 @@ class Client:
     async def cancel_matching(
         self, request: v1.CancelJobsRequest
     ) -> v1.CancelJobsResponse:
-        """Cancels all jobs that match; a dry run only says how many those are."""
+        """Cancels all jobs that match; a dry run only foresees it."""
         total = v1.CancelJobsResponse()
         while True:
             done = await call(self._jobs.CancelJobs, request, BULK_DEADLINE)
             total.cancelled += done.cancelled
             total.cancelling += done.cancelling
             total.remaining = done.remaining
+            total.avoidable_usd += done.avoidable_usd
+            total.in_flight_usd += done.in_flight_usd
+            total.unstoppable_usd += done.unstoppable_usd
             total.sample.extend(done.sample[: 20 - len(total.sample)])
             if request.dry_run or not (done.remaining and done.sample):
                 return total

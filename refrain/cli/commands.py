@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from refrain.cli.client import FINISHED
 from refrain.cli.each import each
+from refrain.cli.preview import show_preview
 from refrain.cli.progress import JsonLines, view
 from refrain.cli.receipt import clock, facts, receipt, status
 from refrain.cli.song import read_song
@@ -28,10 +29,15 @@ if TYPE_CHECKING:
 
 
 async def create(client: Client, asked: Namespace, terminal: Terminal) -> int:
-    """Creates a job, and with --watch follows it to its end."""
+    """Creates a job, and with --watch follows it to its end.
+
+    With --preview it only shows how the song would be cut, and what it would cost.
+    """
     request = read_song(asked)
     if asked.audio:
         request.audio_uri = await client.upload_audio(asked.audio)
+    if asked.preview:
+        return show_preview(await client.preview_job(request), asked, terminal)
     return await show_new(client, await client.create_job(request), asked, terminal)
 
 

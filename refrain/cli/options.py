@@ -56,7 +56,9 @@ def add_create(parser: ArgumentParser) -> None:
         help="a note of your own; may be repeated",
     )
     add("--request-id", type=_text, default="", help="the same id, the same job")
+    add = parser.add_mutually_exclusive_group().add_argument
     add("--watch", action="store_true", help="follow the job to its end")
+    add("--preview", action="store_true", help="only show the cut, and the cost")
 
 
 def add_job(parser: ArgumentParser) -> None:
@@ -83,7 +85,7 @@ def add_cancel(parser: ArgumentParser) -> None:
     add("job_ids", metavar="JOB_ID", type=_text, nargs="*")
     add("--all", action="store_true", help="all jobs that are not finished")
     _add_filter(parser)
-    add("--dry-run", action="store_true", help="only say how many those are")
+    add("--dry-run", action="store_true", help="only say what that would do")
     add("--reason", type=_text, default="", help="for the receipt")
     add("--yes", action="store_true", help="cancel without asking")
     parser.set_defaults(check=partial(_check_cancel, parser))

@@ -130,6 +130,12 @@ def _show_counts(
     terminal.say(f"{verb} {counts.cancelling:,} running, {counts.cancelled:,} idle")
     if counts.remaining:
         terminal.say(f"and {counts.remaining:,} more match")
+    if counts.avoidable_usd or counts.in_flight_usd:
+        terminal.say(
+            f"would save {dollars(counts.avoidable_usd)} at most; "
+            f"{dollars(counts.in_flight_usd)} is in flight, "
+            f"{dollars(counts.unstoppable_usd)} of it cannot be stopped"
+        )
 
 
 async def _change(

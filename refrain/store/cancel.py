@@ -12,6 +12,7 @@ from refrain.store.transaction import Change, drop_calls, lock_owned_job, read_a
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
     from uuid import UUID
 
     from refrain.store.database import Connection
@@ -31,12 +32,16 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancellableJobs:
-    """How many jobs can be cancelled."""
+    """How many jobs can be cancelled, and what that would do to their cost."""
 
     idle: int
     """Nothing of them runs: they are CANCELLED at once."""
     running: int
     """A task of them runs: they are CANCELLING until it has stopped."""
+    avoidable_usd: Decimal
+    in_flight_usd: Decimal
+    unstoppable_usd: Decimal
+    """As of a Job, summed up."""
 
     @property
     def total(self) -> int:

@@ -13,13 +13,13 @@ from refrain.job import (
     Job,
     Kind,
     PauseMode,
-    SegmentRow,
+    SegmentState,
     Status,
     Task,
 )
 from refrain.store import cancel, create, pause
 from refrain.store.cancel import CHUNK, CancellableJobs, CancelRequest
-from refrain.store.rows import job_from, segment_from, task_from
+from refrain.store.rows import job_from, segment_state_from, task_from
 from refrain.store.transaction import (
     Change,
     get_owned_job,
@@ -113,14 +113,27 @@ class JobStore:
         self, owner: str, jobs: JobFilter, *, before: UUID | None, page_size: int
     ) -> list[Job]:
         """Returns up to page_size jobs older than `before`, newest first."""
-        params = {
-            **_filter_params(owner, jobs),
-            "statuses": list(set(jobs.statuses or Status)),
-            "before": before,
-            "page_size": page_size,
-        }
-        rows = await self._read("list_jobs", params)
-        return [job_from(row) for row in rows]
+        params = _page_params(owner, jobs, before, page_size)
+        return [job_from(row) for row in await self._read("list_jobs", params)]
+
+    async def list_job_versions(
+        self, owner: str, jobs: JobFilter, *, before: UUID | None, page_size: int
+    ) -> dict[UUID, int]:
+        """Returns the version of each job that list_jobs returns, in its order.
+
+        A job that has the same version at two times was the same at both.
+        """
+        params = _page_params(owner, jobs, before, page_size)
+        rows = await self._read("list_job_versions", params)
+        return {row["job_id"]: row["version"] for row in rows}
+
+    async def get_jobs(
+        self, job_ids: Sequence[UUID], owner: str
+    ) -> list[tuple[Job, int]]:
+        """Returns those of the jobs that there are, with their versions."""
+        rows = await self._read("get_jobs", {"job_ids": list(job_ids), "owner": owner})
+        versions = [row.pop("version") for row in rows]
+        return list(zip(map(job_from, rows), versions, strict=True))
 
     async def cancel_job(
         self,
@@ -185,7 +198,7 @@ class JobStore:
         return await self._database.transact(cancel.cancel_overdue)
 
     async def count_cancellable(self, owner: str, jobs: JobFilter) -> CancellableJobs:
-        """Counts what cancel_matching would cancel."""
+        """Counts what cancel_matching would cancel, chunk by chunk to the end."""
         params = _filter_params(owner, jobs)
         (row,) = await self._read("count_cancellable_jobs", params)
         return CancellableJobs(**row)
@@ -241,10 +254,10 @@ class JobStore:
         """
         await self._database.transact(partial(_delete_job, job_id=job_id, owner=owner))
 
-    async def list_segments(self, job_id: UUID) -> list[SegmentRow]:
-        """Returns the segments in the order of the song."""
-        rows = await self._read("list_segments", {"job_id": job_id})
-        return [segment_from(row) for row in rows]
+    async def list_segments(self, job_id: UUID) -> list[SegmentState]:
+        """Returns the segments, and how they stand, in the order of the song."""
+        rows = await self._read("list_segment_states", {"job_id": job_id})
+        return [segment_state_from(row) for row in rows]
 
     async def list_tasks(self, job_id: UUID) -> list[Task]:
         """Returns the plan, then the segments, then the stitch."""
@@ -291,6 +304,17 @@ async def _delete_job(connection: Connection, *, job_id: UUID, owner: str) -> No
     job = await lock_owned_job(connection, job_id, owner)
     if not await write(connection, "delete_job", {"job_id": job_id}):
         raise WrongStatus("delete", job.status)
+
+
+def _page_params(
+    owner: str, jobs: JobFilter, before: UUID | None, page_size: int
+) -> dict[str, Any]:
+    return {
+        **_filter_params(owner, jobs),
+        "statuses": list(set(jobs.statuses or Status)),
+        "before": before,
+        "page_size": page_size,
+    }
 
 
 def _filter_params(owner: str, jobs: JobFilter) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from refrain.job import (
     Kind,
     PauseMode,
     SegmentRow,
+    SegmentState,
     Slot,
     Stage,
     Status,
@@ -51,6 +52,15 @@ def segment_from(row: Mapping[str, Any]) -> SegmentRow:
     """Reads a row of `segments`."""
     values: dict[str, Any] = {**row, "lines": tuple(row["lines"])}
     return SegmentRow(**values)
+
+
+def segment_state_from(row: Mapping[str, Any]) -> SegmentState:
+    """Reads a row of `list_segment_states`."""
+    state = {k: row[k] for k in ("error", "spent_usd", "in_flight_usd")}
+    segment = {k: v for k, v in row.items() if k not in {*state, "status"}}
+    return SegmentState(
+        segment=segment_from(segment), status=TaskStatus(row["status"]), **state
+    )
 
 
 def call_from(row: Mapping[str, Any]) -> ProviderCall:

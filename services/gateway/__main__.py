@@ -48,23 +48,23 @@ _OPTIONS = [
 async def serve(to: Connections, shutdown: asyncio.Event) -> None:
     """Serves the API and the page, and sweeps, until `shutdown` is set."""
     with Scratch(Path(to.settings.scratch) / "gateway") as scratch:
-        async with MediaPool(1, ["services.gateway.measure"]) as media:
+        async with MediaPool(1, ["services.gateway.measure", "refrain.cut"]) as media:
             uploads = AudioUploads(to.jobs, to.artifacts, media, scratch)
-            await _serve(to, uploads, shutdown)
+            await _serve(to, uploads, media, shutdown)
 
 
 async def _serve(
-    to: Connections, uploads: AudioUploads, shutdown: asyncio.Event
+    to: Connections, uploads: AudioUploads, media: MediaPool, shutdown: asyncio.Event
 ) -> None:
     async with asyncio.TaskGroup() as group:
         feed = Feed(to.jobs, to.bus)
-        jobs = Jobs(to, feed, uploads)
+        jobs = Jobs(to, feed, uploads, media)
         health_servicer = _health_servicer()
         service = JobService(jobs, BulkCancel(to), uploads, to.settings.providers)
         server = _server(service, health_servicer)
         server.add_insecure_port(f"{HOST}:{to.settings.grpc_port}")
         await server.start()
-        web = Web(jobs, feed, to.settings)
+        web = Web(service, jobs, feed, to.settings)
         loops = [
             group.create_task(feed.run()),
             group.create_task(Sweep(to).run()),

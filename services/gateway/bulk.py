@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from refrain.cancellation import shielded
 from refrain.errors import InvalidRequest, RefrainError
 from refrain.job import Status
+from refrain.provider_call import FREE
 from refrain.store import CHUNK, Change
 from services.gateway.fields import read_job_id, read_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
     from uuid import UUID
 
     from refrain.job import Job
@@ -36,6 +38,10 @@ class Cancelled:
     stopping: int
     remaining: int
     sample: Sequence[Job]
+    avoidable_usd: Decimal = FREE
+    in_flight_usd: Decimal = FREE
+    unstoppable_usd: Decimal = FREE
+    """Foreseen of all that match, also of those that remain after this call."""
 
 
 class BulkCancel:
@@ -96,6 +102,9 @@ class BulkCancel:
             stopping=stopping,
             remaining=found.total - stopping - at_once,
             sample=await self._to.jobs.list_cancellable(owner, jobs, SAMPLE),
+            avoidable_usd=found.avoidable_usd,
+            in_flight_usd=found.in_flight_usd,
+            unstoppable_usd=found.unstoppable_usd,
         )
 
     async def _cancel_each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,22 @@ from google.rpc import status_pb2
 
 from refrain import VERSION
 from refrain.artifacts import uri_of
-from refrain.errors import InvalidRequest, NotOffered, RefrainError
+from refrain.errors import InvalidRequest, RefrainError
 from refrain.job import PauseMode
 from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_service_pb2_grpc import JobServiceServicer
-from services.gateway.fields import read_cancel_filter, read_filter, read_timeout
+from services.gateway.fields import (
+    read_cancel_filter,
+    read_filter,
+    read_reason,
+    read_timeout,
+)
 from services.gateway.interceptor import status_of
 from services.gateway.messages import (
     event_message,
     job_message,
+    preview_message,
     segment_message,
     snapshot_message,
     task_message,
@@ -35,7 +42,6 @@ from services.gateway.paging import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
-    from typing import NoReturn
 
     from refrain.job import Job
     from refrain.providers import ProviderSettings
@@ -73,8 +79,12 @@ class JobService(JobServiceServicer):
     ) -> job_pb2.Job:
         return job_message(await self._jobs.create(request, OWNER))
 
-    async def PreviewJob(self, request: object, context: object) -> NoReturn:
-        raise NotOffered("PreviewJob")
+    async def PreviewJob(
+        self, request: v1.CreateJobRequest, context: object
+    ) -> v1.PreviewJobResponse:
+        foreseen = await self._jobs.preview(request, OWNER)
+        # Tens of thousands of short lines may sound at once.
+        return await asyncio.to_thread(preview_message, foreseen)
 
     async def GetJob(self, request: v1.GetJobRequest, context: object) -> job_pb2.Job:
         return job_message(await self._jobs.get(request.job_id, OWNER))
@@ -87,7 +97,7 @@ class JobService(JobServiceServicer):
         jobs = read_filter(request.filter)
         found = await self._jobs.list(OWNER, jobs, page_size + 1, before)
         page, more = cut_page(map(job_message, found), page_size)
-        token = token_after_job(page[-1]) if more else ""
+        token = token_after_job(found[len(page) - 1].job_id) if more else ""
         return v1.ListJobsResponse(jobs=page, next_page_token=token)
 
     async def CancelJob(
@@ -109,6 +119,7 @@ class JobService(JobServiceServicer):
         self, request: v1.CancelJobsRequest, context: object
     ) -> v1.CancelJobsResponse:
         jobs = read_cancel_filter(request)
+        read_reason(request.reason)
         if request.dry_run:
             cancelled = await self._bulk.preview(OWNER, jobs)
         else:
@@ -118,6 +129,9 @@ class JobService(JobServiceServicer):
             cancelling=cancelled.stopping,
             remaining=cancelled.remaining,
             sample=map(job_message, cancelled.sample),
+            avoidable_usd=float(cancelled.avoidable_usd),
+            in_flight_usd=float(cancelled.in_flight_usd),
+            unstoppable_usd=float(cancelled.unstoppable_usd),
         )
 
     async def PauseJob(

@@ -11,20 +11,23 @@ from refrain.cancellation import shielded
 from refrain.errors import ArtifactNotFound, SequenceOutOfRange
 from services.gateway.deletion import delete_job
 from services.gateway.fields import read_job_id, read_reason, read_request_id
-from services.gateway.request import check_request
+from services.gateway.preview import preview_of
+from services.gateway.request import check_request, new_job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
     from typing import Any
     from uuid import UUID
 
-    from refrain.job import Job, PauseMode, SegmentRow, Task
+    from refrain.job import Job, PauseMode, SegmentState, Task
+    from refrain.media import MediaPool
     from refrain.service import Connections
     from refrain.store import Change, JobEvent, JobFilter
     from refrain.v1 import job_pb2
     from refrain.v1.job_service_pb2 import CreateJobRequest
     from services.gateway.audio import AudioUploads
     from services.gateway.feed import Feed
+    from services.gateway.preview import Preview
 
 SHORT_LYRICS = 20_000
 """Characters that are read within milliseconds."""
@@ -43,24 +46,25 @@ class Jobs:
         to: Connections,
         feed: Feed,
         uploads: AudioUploads,
+        media: MediaPool,
     ) -> None:
         self._to = to
         self._feed = feed
         self._uploads = uploads
+        self._media = media
         self._creating = asyncio.Semaphore(CREATES)
 
     async def create(self, request: CreateJobRequest, owner: str) -> Job:
         """Raises InvalidRequest, RequestIdTaken."""
         async with self._creating:
-            upload = await self._uploads.find(owner, request.audio_uri)
-            if len(request.lyrics) > SHORT_LYRICS:
-                # Half a million characters take a third of a second to read.
-                new = await asyncio.to_thread(
-                    check_request, request, owner, upload, self._to.settings.providers
-                )
-            else:
-                new = check_request(request, owner, upload, self._to.settings.providers)
+            new = new_job(request, await self._check(request, owner), owner)
             return await self._commit(self._to.jobs.create_job(new))
+
+    async def preview(self, request: CreateJobRequest, owner: str) -> Preview:
+        """Returns what the job would begin with; raises InvalidRequest as create."""
+        async with self._creating:
+            checked = await self._check(request, owner)
+        return await preview_of(checked, self._media, self._to.settings.providers)
 
     async def get(self, job_id: str, owner: str) -> Job:
         """Returns the job as it stands."""
@@ -73,6 +77,23 @@ class Jobs:
         return await self._to.jobs.list_jobs(
             owner, jobs, before=before, page_size=page_size
         )
+
+    async def versions(
+        self, owner: str, jobs: JobFilter, page_size: int, before: UUID | None = None
+    ) -> dict[UUID, int]:
+        """Returns the version of each job that `list` returns, in its order.
+
+        A job that has the same version at two times was the same at both.
+        """
+        return await self._to.jobs.list_job_versions(
+            owner, jobs, before=before, page_size=page_size
+        )
+
+    async def versioned(
+        self, job_ids: Sequence[UUID], owner: str
+    ) -> Sequence[tuple[Job, int]]:
+        """Returns those of the jobs that there are, with their versions."""
+        return await self._to.jobs.get_jobs(job_ids, owner)
 
     async def cancel(self, job_id: str, owner: str, reason: str) -> Job:
         """Raises WrongStatus for COMPLETED and FAILED jobs."""
@@ -111,8 +132,8 @@ class Jobs:
         """Raises WrongStatus for a job that is not finished."""
         await shielded(delete_job(self._to, read_job_id(job_id), owner))
 
-    async def segments(self, job_id: str, owner: str) -> list[SegmentRow]:
-        """Returns the segments in the order of the song."""
+    async def segments(self, job_id: str, owner: str) -> list[SegmentState]:
+        """Returns the segments, and how they stand, in the order of the song."""
         job = await self.get(job_id, owner)
         return await self._to.jobs.list_segments(job.job_id)
 
@@ -152,15 +173,32 @@ class Jobs:
                     pass
         return await self.get(job_id, owner)
 
-    async def open_artifact(self, uri: str, owner: str) -> AsyncGenerator[bytes]:
+    async def artifact_size(self, uri: str, owner: str) -> int:
+        """Returns the bytes of what open_artifact opens; raises what it raises."""
+        if "\0" in uri or not await self._may_read(uri, owner):
+            raise ArtifactNotFound(uri)
+        return await self._to.artifacts.size(uri)
+
+    async def open_artifact(
+        self, uri: str, owner: str, part: range | None = None
+    ) -> AsyncGenerator[bytes]:
         """Yields the bytes of what a job of the owner names, or its own upload.
 
-        Raises ArtifactNotFound for everything else.
+        Raises ArtifactNotFound for everything else. `part` holds the offsets of the
+        bytes that are wanted; None means all.
         """
         if "\0" in uri or not await self._may_read(uri, owner):
             raise ArtifactNotFound(uri)
-        async for chunk in self._to.artifacts.stream(uri):
+        async for chunk in self._to.artifacts.stream(uri, part):
             yield chunk
+
+    async def _check(self, request: CreateJobRequest, owner: str) -> CreateJobRequest:
+        upload = await self._uploads.find(owner, request.audio_uri)
+        providers = self._to.settings.providers
+        if len(request.lyrics) <= SHORT_LYRICS:
+            return check_request(request, upload, providers)
+        # Half a million characters take a third of a second to read.
+        return await asyncio.to_thread(check_request, request, upload, providers)
 
     async def _may_read(self, uri: str, owner: str) -> bool:
         if key_of(uri).startswith("uploads/"):

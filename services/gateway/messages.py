@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 
 from refrain.v1 import job_pb2 as v1
+from refrain.v1.job_service_pb2 import PreviewJobResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from enum import Enum
     from typing import Any
 
-    from refrain.job import Job, SegmentRow, Task
+    from refrain.job import Job, SegmentRow, SegmentState, Task
     from refrain.store import JobEvent
+    from services.gateway.preview import Preview
 
 
 def job_message(job: Job) -> v1.Job:
@@ -44,6 +46,7 @@ def job_message(job: Job) -> v1.Job:
             in_flight_usd=float(job.in_flight_usd),
             unstoppable_usd=float(job.unstoppable_usd),
             segment_usd=float(job.segment_usd),
+            avoidable_usd=float(job.avoidable_usd),
         ),
         video=None if job.video is None else ParseDict(dict(job.video), v1.Video()),
         error=_status(job.error),
@@ -57,8 +60,19 @@ def job_message(job: Job) -> v1.Job:
     )
 
 
-def segment_message(segment: SegmentRow) -> v1.Segment:
+def segment_message(state: SegmentState) -> v1.Segment:
     """Returns the segment as clients see it."""
+    message = planned_message(state.segment)
+    message.status = v1.Task.Status.Value(state.status.name)
+    message.spent_usd = float(state.spent_usd)
+    message.in_flight_usd = float(state.in_flight_usd)
+    if (error := _status(state.error)) is not None:
+        message.error.CopyFrom(error)
+    return message
+
+
+def planned_message(segment: SegmentRow) -> v1.Segment:
+    """Returns a segment of which nobody says how it stands."""
     return v1.Segment(
         position=segment.position,
         start_offset=_duration(segment.start_offset),
@@ -74,6 +88,18 @@ def segment_message(segment: SegmentRow) -> v1.Segment:
         prompt=segment.prompt,
         image_uri=segment.image_uri or "",
         clip_uri=segment.clip_uri or "",
+        estimate_usd=float(segment.estimate_usd),
+    )
+
+
+def preview_message(preview: Preview) -> PreviewJobResponse:
+    """Returns the preview as clients see it."""
+    duration = preview.song_duration
+    return PreviewJobResponse(
+        segments=map(planned_message, preview.segments),
+        estimate_usd=float(preview.estimate_usd),
+        song_duration=None if duration is None else _duration(duration),
+        lyrics_looked_up=preview.lyrics_looked_up,
     )
 
 

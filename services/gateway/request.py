@@ -63,14 +63,13 @@ class _Check:
 
 
 def check_request(
-    request: CreateJobRequest,
-    owner: str,
-    upload: Upload | None,
-    providers: ProviderSettings,
-) -> NewJob:
-    """Returns what to store; `upload` is what the owner's audio_uri names.
+    request: CreateJobRequest, upload: Upload | None, providers: ProviderSettings
+) -> CreateJobRequest:
+    """Returns the request with its defaults filled in, and how long the song is.
 
-    Raises InvalidRequest with every field that is wrong, and what to do.
+    `upload` is what the owner's audio_uri names; without it only the lyrics may tell
+    the song_duration. Raises InvalidRequest with every field that is wrong, and what
+    to do.
     """
     check = _Check(request, providers)
     _check_texts(check)
@@ -84,6 +83,11 @@ def check_request(
         raise InvalidRequest(check.violations)
     if duration is not None:
         filled.song_duration.FromTimedelta(duration)
+    return filled
+
+
+def new_job(request: CreateJobRequest, filled: CreateJobRequest, owner: str) -> NewJob:
+    """Returns what to store of a request as it was sent, and as it was checked."""
     return NewJob(
         owner=owner,
         request_id=request.request_id or None,

@@ -24,7 +24,7 @@ from services.generator.segment import CONFORM, MakeSegment
 MEDIA_MODULES = [
     *MODULES,
     CONFORM,
-    "services.generator.plan",
+    "refrain.cut",
     "services.generator.lyrics.tags",
 ]
 

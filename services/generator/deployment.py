@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -14,12 +13,9 @@ from refrain.providers import LOCAL
 from services.generator.lyrics.lrclib import LrclibClient
 from services.generator.providers.arrivals import Arrivals
 from services.generator.providers.odyssey import OdysseyClips
-from services.generator.providers.provider import ClipRequest, ImageRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
-    from datetime import timedelta
-    from decimal import Decimal
 
     from refrain.providers import ProviderSettings
     from refrain.v1.job_service_pb2 import CreateJobRequest
@@ -41,6 +37,7 @@ _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=32)
 class Providers:
     """Who makes what, by the names in requests; the local renderer is always here."""
 
+    settings: ProviderSettings
     local: LocalRenderer
     storyboards: Mapping[str, StoryboardProvider]
     images: Mapping[str, ImageProvider]
@@ -63,32 +60,11 @@ class Providers:
         """True if segments mostly wait for calls, and not for a core."""
         return {request.image_provider, request.clip_provider} != {LOCAL}
 
-    def estimate_segment(
-        self, request: CreateJobRequest, duration: timedelta
-    ) -> Decimal:
-        """Returns what a segment's image and clip cost, in US dollars."""
-        video = request.video
-        image = ImageRequest(
-            prompt="",
-            style=request.style,
-            song_seed=0,
-            seed=0,
-            width=video.width,
-            height=video.height,
-        )
-        usd = self.image(request.image_provider).estimate(image)
-        if (clips := self.clip(request.clip_provider)) is not None:
-            width, height = clips.picture_size(video.width, video.height)
-            usd += clips.estimate(
-                ClipRequest(
-                    prompt="",
-                    image=Path(),
-                    width=width,
-                    height=height,
-                    duration=duration,
-                )
-            )
-        return usd
+    def check(self, request: CreateJobRequest) -> None:
+        """Raises TaskError unless all that the request names are here."""
+        self.storyboard(request.storyboard_provider)
+        self.image(request.image_provider)
+        self.clip(request.clip_provider)
 
 
 @asynccontextmanager
@@ -118,6 +94,7 @@ async def providers_of(
             LrclibClient(http, settings.lrclib_url) if settings.lrclib_url else None
         )
         yield Providers(
+            settings=settings,
             local=local,
             storyboards=storyboards,
             images=images,

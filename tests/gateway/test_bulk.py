@@ -12,6 +12,7 @@ from refrain.v1 import job_service_pb2 as v1
 from tests.eventually import eventually
 from tests.gateway.answers import reason_of, refusal, violations
 from tests.gateway.conftest import OWNER
+from tests.refrain.record import CLIP_USD, IMAGE_USD, SEGMENT_USD, image_call
 
 if TYPE_CHECKING:
     from refrain.job import Job
@@ -126,6 +127,29 @@ async def test_a_filter_cancels_what_matches_and_a_dry_run_only_says_so(
     assert await statuses(record) == after
     again = await api.CancelJobs(wanted)
     assert again == v1.CancelJobsResponse()
+
+
+async def test_a_dry_run_says_what_the_cancel_would_save_and_what_it_cannot(
+    api: JobServiceAsyncStub, record: Record
+) -> None:
+    worker_id = await record.register()
+    job = await record.at_paid_segments(worker_id, segments=3, owner=OWNER)
+    task = await record.claim(worker_id)
+    await record.start_clip(task)
+    await record.begin(await record.claim(worker_id), image_call())
+    wanted = v1.CancelJobsRequest(all=True, dry_run=True)
+    foreseen = await api.CancelJobs(wanted)
+    in_flight = CLIP_USD + IMAGE_USD
+    assert foreseen.avoidable_usd == float(3 * SEGMENT_USD - in_flight)
+    assert foreseen.in_flight_usd == float(in_flight)
+    assert foreseen.unstoppable_usd == float(IMAGE_USD)
+    (listed,) = foreseen.sample
+    assert listed.cost.avoidable_usd == foreseen.avoidable_usd
+    wanted.dry_run = False
+    done = await api.CancelJobs(wanted)
+    assert (done.avoidable_usd, done.in_flight_usd, done.unstoppable_usd) == (0, 0, 0)
+    cancelling = await api.GetJob(v1.GetJobRequest(job_id=str(job.job_id)))
+    assert cancelling.cost.avoidable_usd == 0
 
 
 async def test_all_jobs_are_stopped_by_one_message_for_each_thousand(

@@ -103,6 +103,10 @@ class Ledger:
         said = costs(self.job)
         said.pop("avoided_usd", None)
         assert said == counted(calls)
+        for state in await self.record.jobs.list_segments(self.job.job_id):
+            own = counted([c for c in calls if c.position == state.segment.position])
+            assert state.spent_usd == own.get("spent_usd", FREE)
+            assert state.in_flight_usd == own.get("in_flight_usd", FREE)
         if self.in_the_end is not None:
             assert self.job.avoided_usd == self.in_the_end
         elif self.job.finished:

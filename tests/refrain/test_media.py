@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from refrain.cancellation import CancelScope
-from refrain.errors import TaskError
+from refrain.errors import MediaError, TaskError
 from refrain.job import AbortReason
 from refrain.local.guardian import runs
 from refrain.media import MediaPool
@@ -98,6 +98,14 @@ async def test_a_child_that_dies_in_a_call_may_be_tried_again(pool: MediaPool) -
     with pytest.raises(TaskError, match="died in os:_exit") as failed:
         await pool.call("os:_exit", status=1)
     assert failed.value.retryable
+    assert await child_of(pool)
+
+
+async def test_a_reply_that_is_too_long_is_an_error_of_its_call_alone(
+    pool: MediaPool,
+) -> None:
+    with pytest.raises(MediaError, match="4 MiB"):
+        await pool.call("json:dumps", obj=[1], indent=5_000_000)
     assert await child_of(pool)
 
 

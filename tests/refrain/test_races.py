@@ -268,7 +268,7 @@ async def test_a_delete_that_came_first_leaves_nothing_to_retry(
     record: Record, retry_first: bool
 ) -> None:
     old = await one_clip_and_cancelled(record)
-    clip, _ = await record.jobs.list_segments(old.job_id)
+    clip, _ = await record.tasks.list_segments(old.job_id)
     assert clip.clip_uri is not None
 
     async def retried() -> Any:

@@ -321,7 +321,7 @@ async def test_an_image_is_kept_by_the_attempt_that_runs(record: Record) -> None
     await record.settle(task, Aborted())
     assert not await record.calls.keep_image(task, "too late")
     assert await uri() == "mine, late"
-    segments = await record.jobs.list_segments(job.job_id)
+    segments = await record.tasks.list_segments(job.job_id)
     assert [segment.image_uri for segment in segments] == ["mine, late", None]
 
 

@@ -59,7 +59,7 @@ async def test_a_retry_makes_only_what_the_cancelled_job_had_not_made(
 ) -> None:
     worker_id = await record.register()
     old = await cancelled_at(record, worker_id, made=15, of=24)
-    rows = await record.jobs.list_segments(old.job_id)
+    rows = await record.tasks.list_segments(old.job_id)
     new = await retry(record, old)
     assert new.status is Status.PENDING
     assert new.retried_from == old.job_id
@@ -69,11 +69,11 @@ async def test_a_retry_makes_only_what_the_cancelled_job_had_not_made(
     assert [task.kind for task in done] == [*[Kind.SEGMENT] * 9, Kind.STITCH]
     assert {task.position for task in done[:9]} == set(range(15, 24))
     assert await record.stands(new, Status.COMPLETED)
-    segments = await record.jobs.list_segments(new.job_id)
+    segments = await record.tasks.list_segments(new.job_id)
     assert segments[:15] == rows[:15]
     assert [segment.prompt for segment in segments] == [row.prompt for row in rows]
     assert await record.job(old.job_id) == old
-    assert await record.jobs.list_segments(old.job_id) == rows
+    assert await record.tasks.list_segments(old.job_id) == rows
     await record.assert_sound()
 
 
@@ -203,7 +203,7 @@ async def test_only_a_finished_job_can_be_deleted(record: Record) -> None:
 async def test_a_file_is_named_as_long_as_a_retry_names_it(record: Record) -> None:
     worker_id = await record.register()
     old = await cancelled_at(record, worker_id, made=1, of=2)
-    (kept, _) = await record.jobs.list_segments(old.job_id)
+    (kept, _) = await record.tasks.list_segments(old.job_id)
     assert kept.clip_uri
     new = await record.cancel(await retry(record, old))
     await record.jobs.delete_job(old.job_id, "ada")

@@ -8,9 +8,11 @@ from decimal import Decimal
 from refrain.job import Job, Kind, Status, Task
 from refrain.outcome import Aborted
 from refrain.provider_call import FREE, CallStatus, Purpose
+from refrain.store import JobFilter
 from tests.refrain.ledger import costs
 from tests.refrain.record import (
     CLIP_USD,
+    FAILED,
     IMAGE_USD,
     SEGMENT_USD,
     Record,
@@ -113,6 +115,63 @@ async def test_a_storyboard_is_spent_and_no_segment(record: Record) -> None:
         "spent_usd": PRICE,
         "avoided_usd": 4 * SEGMENT_USD,
     }
+
+
+# What a cancel would save
+
+
+async def test_a_cancel_would_save_what_is_neither_made_nor_in_flight(
+    record: Record,
+) -> None:
+    worker_id = await record.register()
+    job = await record.at_paid_segments(worker_id, segments=3)
+    assert job.avoidable_usd == 3 * SEGMENT_USD
+    await record.settle(await record.claim(worker_id))
+    task = await record.claim(worker_id)
+    await record.start_clip(task)
+    under_way = await record.job(job.job_id)
+    assert under_way.avoidable_usd == 2 * SEGMENT_USD - CLIP_USD
+    await stop(record, job, task)
+    assert (await record.job(job.job_id)).avoidable_usd == FREE
+
+
+async def test_a_cancel_would_save_nothing_of_a_job_that_stops_already(
+    record: Record,
+) -> None:
+    worker_id = await record.register()
+    job = await record.at_paid_segments(worker_id, segments=3)
+    task, other = await record.claim(worker_id), await record.claim(worker_id)
+    await record.settle(task, FAILED)
+    failing = await record.job(job.job_id)
+    assert failing.stopping
+    assert failing.avoidable_usd == FREE
+    foreseen = await record.jobs.count_cancellable("ada", JobFilter())
+    assert (foreseen.running, foreseen.avoidable_usd) == (1, FREE)
+    await record.settle(other, Aborted())
+    assert (await record.job(job.job_id)).avoidable_usd == FREE
+
+
+async def test_what_cancels_would_save_is_the_sum_of_what_each_would(
+    record: Record,
+) -> None:
+    worker_id = await record.register()
+    for segments, new in (
+        (1, clip_call(estimate_usd=9 * CLIP_USD)),
+        (2, image_call()),
+    ):
+        await record.at_paid_segments(worker_id, segments=segments)
+        await record.begin(await record.claim(worker_id, Kind.SEGMENT), new)
+    await record.cancel(await record.at_paid_segments(worker_id))
+    await record.at_paid_segments(worker_id, owner="eve")
+    await record.create()
+    jobs = await record.jobs.list_cancellable("ada", JobFilter(), 10)
+    each = sorted(job.avoidable_usd for job in jobs)
+    assert each == [FREE, FREE, 2 * SEGMENT_USD - IMAGE_USD]
+    foreseen = await record.jobs.count_cancellable("ada", JobFilter())
+    assert foreseen.total == 3
+    assert foreseen.avoidable_usd == sum(each)
+    assert foreseen.in_flight_usd == IMAGE_USD + 9 * CLIP_USD
+    assert foreseen.unstoppable_usd == IMAGE_USD
 
 
 # Retries

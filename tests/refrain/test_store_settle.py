@@ -49,7 +49,7 @@ async def test_a_job_goes_from_plan_to_video(record: Record) -> None:
     assert change.job.status is Status.COMPLETED
     assert change.job.video == video_of(stitch).video
     assert change.job.message == "Video ready"
-    segments = await record.jobs.list_segments(job.job_id)
+    segments = await record.tasks.list_segments(job.job_id)
     assert [segment.start_offset.seconds for segment in segments] == [0, 5]
     assert all(segment.clip_uri for segment in segments)
     assert [event.kind for event in await record.events(job)][-2:] == [
@@ -353,5 +353,5 @@ async def test_an_outcome_that_can_be_no_row_is_refused_whole(
     with pytest.raises(OutcomeRefused):
         await record.settle(task, outcome)
     assert await record.job(job.job_id) == before
-    assert await record.jobs.list_segments(job.job_id) == []
+    assert await record.tasks.list_segments(job.job_id) == []
     await record.assert_sound()

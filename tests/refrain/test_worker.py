@@ -302,7 +302,7 @@ async def test_only_what_a_row_names_is_kept(
         await eventually(lambda: record.stands(job, Status.COMPLETED))
     aborted, made = hand.started[:2]
     assert (aborted.attempt, made.attempt) == (1, 2)
-    (segment,) = await record.jobs.list_segments(job.job_id)
+    (segment,) = await record.tasks.list_segments(job.job_id)
     assert segment.clip_uri == clip_of(made).clip_uri
     assert aborted not in await hand.left()
     assert made in await hand.left()

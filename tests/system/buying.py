@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from google.rpc import error_details_pb2
-from psycopg import sql
 
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Job
+from tests.conftest import copy_template
 from tests.emulators import Emulators
 from tests.eventually import eventually
 from tests.system.shop import GOOGLE, Order, Shop
@@ -39,19 +38,10 @@ async def open_shop(
     **variables: str,
 ) -> AsyncGenerator[Shop]:
     """Starts all services over the emulators; `variables` are the generator's."""
-    name = f"shop_{secrets.token_hex(6)}"
-    async with await psycopg.AsyncConnection.connect(
-        postgres.url, autocommit=True
-    ) as connection:
-        await connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
     with Emulators() as emulators:
         async with System(
             folder=folder,
-            database_url=f"{postgres.url.rpartition('/')[0]}/{name}",
+            database_url=await copy_template(postgres, template),
             nats_url=nats_server.url,
             seconds={"drain": DRAIN},
             variables=environments(emulators, **variables),

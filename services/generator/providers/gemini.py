@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from google.genai import types
 
-from refrain.prices import image_price, storyboard_estimate, text_price
+from refrain.estimates import estimate_gemini_image, estimate_gemini_storyboard
+from refrain.prices import image_price, text_price
+from refrain.shapes import gemini_size
 from services.generator.providers.gemini_answers import Answer, draft_of
 from services.generator.providers.google import nearest_aspect, save_base64
 from services.generator.providers.google_errors import translated
@@ -57,13 +59,8 @@ _ASPECTS = (
     *("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4"),
     *("9:16", "16:9", "21:9"),
 )
-_BEYOND_1K = 1400
-"""Pixels of the longer side; 1K is 1376 x 768 at 16:9."""
-_ONLY_1K = ("gemini-2.5-flash-image", "gemini-3.1-flash-lite-image")
 _NO_SIZES = "gemini-2.5"
 """These models refuse a request that names a size."""
-_TOKENS_2K = 1680
-"""Of a picture of 2K; 1120 are of one of 1K."""
 
 
 class GeminiStoryboards:
@@ -77,8 +74,7 @@ class GeminiStoryboards:
 
     def estimate(self, song: Song) -> Decimal:
         """Returns about what a call costs, in US dollars."""
-        lines = sum(max(1, len(lines)) for lines in song.segments)
-        return storyboard_estimate(self.model, lines=lines)
+        return estimate_gemini_storyboard(self.model, song.segments)
 
     async def write(self, song: Song, wrong: Draft | None = None) -> Draft:
         """Writes all prompts, or those that a draft lacks, and returns them together.
@@ -134,9 +130,7 @@ class GeminiImages:
 
     def estimate(self, request: ImageRequest) -> Decimal:
         """Returns what a call costs by the list, in US dollars."""
-        if self._size(request) == "2K":
-            return image_price(self.model, image_tokens=_TOKENS_2K)
-        return image_price(self.model)
+        return estimate_gemini_image(self.model, request.width, request.height)
 
     async def paint(self, request: ImageRequest, path: Path) -> Decimal:
         """Writes the picture as it came and returns its price in US dollars.
@@ -144,6 +138,7 @@ class GeminiImages:
         Raises ProviderError: refused if Google says that it is the content, and
         retryable if it only says that there is no image, since the next one may come.
         """
+        size = gemini_size(self.model, request.width, request.height)
         named = not self.model.startswith(_NO_SIZES)
         answer = await _generate(
             self._client,
@@ -155,7 +150,7 @@ class GeminiImages:
                     aspect_ratio=nearest_aspect(
                         request.width, request.height, _ASPECTS
                     ),
-                    image_size=self._size(request) if named else None,
+                    image_size=size if named else None,
                 ),
             ),
         )
@@ -170,10 +165,6 @@ class GeminiImages:
             output_tokens=answer.tokens.text if told else 0,
             image_tokens=answer.tokens.image if told else None,
         )
-
-    def _size(self, request: ImageRequest) -> str:
-        large = max(request.width, request.height) > _BEYOND_1K
-        return "2K" if large and self.model not in _ONLY_1K else "1K"
 
     def _no_picture(self, answer: Answer) -> ProviderError:
         refusal = answer.refusal or words_of(answer.text)

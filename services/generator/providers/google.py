@@ -1,4 +1,4 @@
-"""Google: how its APIs are reached, and the shapes of video that its models make."""
+"""Google: how its APIs are reached, and how its files arrive."""
 
 from __future__ import annotations
 
@@ -78,23 +78,6 @@ def nearest_aspect(width: int, height: int, aspects: Sequence[str]) -> str:
         return abs(math.log(width * up / (height * across)))
 
     return min(aspects, key=distance)
-
-
-def covering_height(width: int, height: int, heights: Sequence[int]) -> int:
-    """Returns the p, as in 720p, of the smallest 16:9 or 9:16 video over the frame.
-
-    `heights` ascend; where none is large enough, it is the last one.
-    """
-    long, short = max(width, height), min(width, height)
-    covering = (p for p in heights if p >= short and p * 16 >= long * 9)
-    return next(covering, heights[-1])
-
-
-def covering_size(width: int, height: int, heights: Sequence[int]) -> tuple[int, int]:
-    """Returns width and height of that video, which lies as the frame does."""
-    short = covering_height(width, height, heights)
-    long = short * 16 // 9
-    return (long, short) if width >= height else (short, long)
 
 
 def inline(data: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import os
-from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from refrain.estimates import estimate_odyssey_clip
+from refrain.shapes import odyssey_milliseconds
 from services.generator.providers.odyssey_answers import (
     NAME,
     error_of,
@@ -34,6 +35,7 @@ from services.generator.providers.transport import answers_of, download
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from decimal import Decimal
     from io import BufferedReader
     from pathlib import Path
 
@@ -47,8 +49,6 @@ _PORTRAIT = (704, 1280)
 _TIMEOUT = httpx.Timeout(30, connect=5)
 _PIECE = 48 * 1024
 """Bytes of a picture that are sent together, which base64 takes by threes."""
-_MILLISECOND = timedelta(milliseconds=1)
-_ROUNDED = Decimal("0.0001")
 
 
 class OdysseyClips:
@@ -81,8 +81,7 @@ class OdysseyClips:
 
     def estimate(self, request: ClipRequest) -> Decimal:
         """Returns the price of what is asked for, in US dollars, to 4 decimals."""
-        seconds = Decimal(_milliseconds(request.duration)) / 1000
-        return (self._usd_per_second * seconds).quantize(_ROUNDED, ROUND_HALF_UP)
+        return estimate_odyssey_clip(self._usd_per_second, request.duration)
 
     async def prepare(self) -> None:
         """Gets a token, if there is none that is good. Raises ProviderError."""
@@ -208,7 +207,7 @@ class _Script:
             "output_video": True,
             "script": [
                 {"timestamp_ms": 0, "start": {"prompt": request.prompt, "image": ""}},
-                {"timestamp_ms": _milliseconds(request.duration), "end": {}},
+                {"timestamp_ms": odyssey_milliseconds(request.duration), "end": {}},
             ],
         }
         # No prompt can hold these quotes: JSON escapes them.
@@ -229,11 +228,6 @@ class _Script:
         while piece := self._picture.read(_PIECE):
             yield base64.b64encode(piece)
         yield self._tail
-
-
-def _milliseconds(duration: timedelta) -> int:
-    """Rounded up, so that the clip fills what it must."""
-    return -(-duration // _MILLISECOND)
 
 
 def _id_of(job: dict[str, Any]) -> str:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import math
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from refrain.prices import clip_price
+from refrain.estimates import estimate_omni_clip
+from refrain.shapes import OMNI_HEIGHTS, covering_height, covering_size, omni_seconds
 from services.generator.providers.google import (
     GEMINI_URL,
-    covering_height,
-    covering_size,
     is_inline,
     nearest_aspect,
     save_inline,
@@ -40,6 +37,7 @@ from services.generator.providers.untrusted import object_of
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
     from io import BufferedReader
     from pathlib import Path
 
@@ -47,10 +45,6 @@ if TYPE_CHECKING:
 
     from services.generator.providers.provider import ClipRequest
 
-_SHORTEST = 3
-_LONGEST = {"gemini-omni-1.2-flash": 15}
-_LONGEST_KNOWN = 10
-"""Seconds of a clip; the longest of a model that is not named."""
 _RESOLUTIONS = {360: "360p", 720: "720p", 1080: "1080p", 2160: "4k"}
 _TIMEOUT = 30.0
 """Seconds of a call: none of them waits for the clip."""
@@ -78,14 +72,12 @@ class OmniClips:
 
     def picture_size(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the video that a frame's clip is cut from."""
-        return covering_size(width, height, tuple(_RESOLUTIONS))
+        return covering_size(width, height, OMNI_HEIGHTS)
 
     def estimate(self, request: ClipRequest) -> Decimal:
         """Returns the list price of what is asked for, in US dollars."""
-        return clip_price(
-            self.model,
-            seconds=Decimal(self._seconds(request)),
-            height=_height(request),
+        return estimate_omni_clip(
+            self.model, request.width, request.height, request.duration
         )
 
     async def prepare(self) -> None:
@@ -98,6 +90,7 @@ class OmniClips:
         """
         with request.image.open("rb") as picture:
             image = await asyncio.to_thread(_base64_of, picture)
+        height = covering_height(request.width, request.height, OMNI_HEIGHTS)
         interaction = await self._ask(
             "POST",
             "",
@@ -119,8 +112,8 @@ class OmniClips:
                     "aspect_ratio": nearest_aspect(
                         request.width, request.height, ("16:9", "9:16")
                     ),
-                    "resolution": _RESOLUTIONS[_height(request)],
-                    "duration": f"{self._seconds(request)}s",
+                    "resolution": _RESOLUTIONS[height],
+                    "duration": f"{omni_seconds(self.model, request.duration)}s",
                     "delivery": "uri",
                 },
                 "generation_config": {"video_config": {"task": "image_to_video"}},
@@ -204,19 +197,11 @@ class OmniClips:
         err.retryable |= err.status == 400 and _CONFUSED in err.words.lower()
         raise err
 
-    def _seconds(self, request: ClipRequest) -> int:
-        wanted = math.ceil(request.duration.total_seconds())
-        return min(max(wanted, _SHORTEST), _LONGEST.get(self.model, _LONGEST_KNOWN))
-
     def _at_base_url(self, url: str) -> str:
         """Google names its own host also to those who reach it by another."""
         if url.startswith(f"{GEMINI_URL}/"):
             return self._base_url + url.removeprefix(GEMINI_URL)
         return url
-
-
-def _height(request: ClipRequest) -> int:
-    return covering_height(request.width, request.height, tuple(_RESOLUTIONS))
 
 
 def _path(operation_id: str) -> str:

@@ -6,17 +6,15 @@ Google documents a cancel for other operations, and none for those of its own mo
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pydantic
 from google.genai import types
 
-from refrain.prices import clip_price
+from refrain.estimates import estimate_veo_clip
 from refrain.provider_call import FREE
+from refrain.shapes import VEO_HEIGHTS, covering_height, covering_size, veo_seconds
 from services.generator.providers.google import (
-    covering_height,
-    covering_size,
     inline,
     is_inline,
     nearest_aspect,
@@ -38,15 +36,13 @@ from services.generator.providers.untrusted import object_of, objects_of, words_
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from decimal import Decimal
     from pathlib import Path
 
     from google.genai.client import AsyncClient
 
     from services.generator.providers.provider import ClipRequest
 
-_LENGTHS = (4, 6, 8)
-"""Seconds of a clip."""
-_HEIGHTS = (720, 1080)
 _MAY_PASS = frozenset({8, 13, 14})
 """RESOURCE_EXHAUSTED, INTERNAL and UNAVAILABLE of google.rpc.Code."""
 _REFUSAL = ("responsible ai", "support code", "usage guidelines")
@@ -65,12 +61,12 @@ class VeoClips:
 
     def picture_size(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the video that a frame's clip is cut from."""
-        return covering_size(width, height, _HEIGHTS)
+        return covering_size(width, height, VEO_HEIGHTS)
 
     def estimate(self, request: ClipRequest) -> Decimal:
         """Returns the list price of what is asked for, in US dollars."""
-        return clip_price(
-            self.model, seconds=Decimal(_seconds(request)), height=_height(request)
+        return estimate_veo_clip(
+            self.model, request.width, request.height, request.duration
         )
 
     async def prepare(self) -> None:
@@ -83,6 +79,7 @@ class VeoClips:
         """
         with request.image.open("rb") as picture:
             image = await asyncio.to_thread(picture.read)
+        height = covering_height(request.width, request.height, VEO_HEIGHTS)
         try:
             async with translated():
                 operation = await self._client.models.generate_videos(
@@ -93,11 +90,11 @@ class VeoClips:
                     ),
                     config=types.GenerateVideosConfig(
                         number_of_videos=1,
-                        duration_seconds=_seconds(request),
+                        duration_seconds=veo_seconds(request.duration),
                         aspect_ratio=nearest_aspect(
                             request.width, request.height, ("16:9", "9:16")
                         ),
-                        resolution=f"{_height(request)}p",
+                        resolution=f"{height}p",
                         generate_audio=False,
                     ),
                 )
@@ -212,12 +209,3 @@ def _failed(operation_id: str, error: dict[str, Any]) -> Operation:
 
 def _is_refusal(words: str) -> bool:
     return any(phrase in words.lower() for phrase in _REFUSAL)
-
-
-def _seconds(request: ClipRequest) -> int:
-    wanted = request.duration.total_seconds()
-    return next((length for length in _LENGTHS if length >= wanted), _LENGTHS[-1])
-
-
-def _height(request: ClipRequest) -> int:
-    return covering_height(request.width, request.height, _HEIGHTS)

@@ -14,6 +14,7 @@ import pytest
 
 from refrain.cli.__main__ import main
 from refrain.local.ports import free_port
+from tests.refrain.cli.conftest import LONG_SONG
 
 if TYPE_CHECKING:
     from tests.refrain.cli.conftest import Refrain
@@ -91,6 +92,23 @@ def test_cancel_waits_for_the_stop_and_prints_the_receipt(
     assert set(lines[1:]) <= set(refrain.run("show", long_job).stdout.splitlines())
 
 
+def test_a_preview_shows_the_cut_and_creates_nothing(refrain: Refrain) -> None:
+    title = f"Song {uuid4()}"
+    song = ("create", "--preview", "--lyrics", str(LONG_SONG), "--title", title)
+    shown = refrain.json(*song)
+    assert shown["estimateUsd"] == 0
+    *lines, segments, length, estimate = refrain.run(*song).stdout.splitlines()
+    assert segments.split() == ["segments", str(len(shown["segments"]))]
+    assert length.split() == ["length", "122.86", "s"]
+    assert estimate.split(maxsplit=1) == ["estimate", "$0.0000 at list prices"]
+    assert [line.split("\t")[0] for line in lines] == [
+        str(segment["position"]) for segment in shown["segments"]
+    ]
+    assert lines[-1].split("\t")[2] == "122.86"
+    assert "Alas, my love" in lines[1].split("\t")[-1]
+    assert refrain.json("list", "--text", title)["jobs"] == []
+
+
 def test_one_request_id_makes_one_job(refrain: Refrain) -> None:
     same = ("--instrumental", "--duration", "4", "--request-id", str(uuid4()), *SMALL)
     first = refrain.json("create", "--title", "Once", *same)
@@ -148,6 +166,7 @@ def test_bad_input_is_answered_in_one_line(
         ["create", "--label", "unequal"],
         ["create", "--budget", "0"],
         ["create", "--budget", "nan"],
+        ["create", "--preview", "--watch"],
         ["list", "--status", "happy"],
         ["list", "--limit", "0"],
     ],

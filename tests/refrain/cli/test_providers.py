@@ -72,6 +72,36 @@ async def test_the_receipt_says_that_the_provider_stopped_and_what_that_saves(
     assert "omni: confirmed" in shop.run("events", job_id).stdout
 
 
+async def test_a_dry_run_says_what_a_cancel_would_save(
+    shop: Refrain, emulators: Emulators, clips: ClipKnobs
+) -> None:
+    clips.hold = "processing"
+    job_id = shop.json("create", *FOUND, *OMNI, "--max-in-flight", "1")["jobId"]
+    await eventually(lambda: emulators.log.of("gemini", "look"), within=30)
+    dry_run = ("cancel", "--text", SONG.title, "--dry-run")
+    foreseen = shop.json(*dry_run)
+    shown = shop.json("show", job_id)
+    assert foreseen["avoidableUsd"] == shown["job"]["cost"]["avoidableUsd"] > 0
+    flying, waiting = shown["segments"]
+    assert flying["inFlightUsd"] == flying["estimateUsd"] == foreseen["inFlightUsd"]
+    assert (flying["status"], waiting["status"]) == ("RUNNING", "QUEUED")
+    saved, in_flight = foreseen["avoidableUsd"], foreseen["inFlightUsd"]
+    assert shop.run(*dry_run).stdout.splitlines()[-1] == (
+        f"would save ${saved:.4f} at most; ${in_flight:.4f} is in flight, "
+        "$0.0000 of it cannot be stopped"
+    )
+    shop.run("cancel", job_id)
+
+
+def test_a_preview_says_what_is_known_before_the_lyrics_are(shop: Refrain) -> None:
+    known = shop.run("create", *FOUND, *OMNI, "--duration", "8", "--preview").stdout
+    assert "are looked up when the job runs" in known
+    assert re.search(r"^estimate +\$0\.2400 at list prices$", known, re.MULTILINE)
+    unknown = shop.run("create", *FOUND, *OMNI, "--preview").stdout.splitlines()
+    assert unknown[0].split() == ["segments", "0"]
+    assert unknown[-1].endswith("not known before the lyrics are")
+
+
 def test_a_job_that_would_pass_its_budget_is_cancelled_for_it(shop: Refrain) -> None:
     done = shop.run("create", *FOUND, *OMNI, "--budget", "0.01", "--watch")
     assert done.returncode == 1
