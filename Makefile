@@ -17,7 +17,7 @@ run: .venv/ready
 	@$(BIN)/refrain up
 
 ## test        run the tests, without the long ones
-test: .venv/ready
+test: .venv/ready browser
 	$(BIN)/pytest -m "not long and not faults"
 
 ## test-long   run the tests that take minutes
@@ -56,13 +56,32 @@ lock:
 ## protos      generate refrain/v1 from protos/
 protos: .venv/ready
 
+# Hundreds of processes import the same modules: one of them compiles them.
+test test-long test-faults: export PYTHONDONTWRITEBYTECODE =
+
+# Chromium for the tests of the page: where there is none, installed if we may.
+BROWSER := $(or $(REFRAIN_CHROMIUM),$(shell command -v chromium \
+	|| command -v chromium-browser || command -v google-chrome))
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
+
+browser:
+	@if [ "$(BROWSER)" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium"; \
+		$(APT) update && $(APT) install --no-install-recommends \
+			chromium fonts-dejavu-core fonts-noto-core >/dev/null \
+		|| echo "Chromium could not be installed"; \
+	else echo "No Chromium: the tests of the page are skipped"; fi
+
 # Set up once, and again only when the lock, the build or a proto changed.
 .venv/ready: .venv/locked $(wildcard protos/refrain/v1/*.proto)
 	@echo "Generating refrain/v1"
 	@rm -rf refrain/v1 && mkdir refrain/v1 && touch refrain/v1/__init__.py
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
 		--plugin=$(BIN)/protoc-gen-mypy \
-		--python_out=. --mypy_out=quiet:. protos/refrain/v1/*.proto
+		--python_out=. --mypy_out=quiet:. \
+		--descriptor_set_out=refrain/v1/descriptors.binpb --include_source_info \
+		protos/refrain/v1/*.proto
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
 		--plugin=$(BIN)/protoc-gen-mypy_grpc \
 		--grpc_python_out=. --mypy_grpc_out=quiet:. \
@@ -76,4 +95,4 @@ protos: .venv/ready
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo run test test-long test-faults check format bench lock protos
+.PHONY: help demo run test test-long test-faults check format bench lock protos browser

@@ -1,6 +1,6 @@
 -- As list_jobs, whose comment holds here too. Every change of a row, also one that
 -- records no event, gives it another xmin.
-SELECT page.*
+SELECT page.job_id::text, page.version
 FROM unnest(%(statuses)s::text[]) AS wanted (status)
 CROSS JOIN LATERAL (
     SELECT jobs.job_id, jobs.xmin::text::bigint AS version

@@ -14,7 +14,7 @@ from refrain.v1.job_pb2 import JobEvent
 from services.gateway.event_pages import EventPages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Sequence
     from uuid import UUID
 
     from refrain.bus import Bus
@@ -32,7 +32,7 @@ _LAST_KINDS = frozenset(JobEvent.Kind.Value(kind.name) for kind in LAST_EVENTS)
 
 
 class Feed:
-    """Wakes watches of one job, and of all jobs."""
+    """Wakes those who watch one job, or all jobs."""
 
     def __init__(self, jobs: JobStore, bus: Bus) -> None:
         self._jobs = jobs
@@ -40,7 +40,7 @@ class Feed:
         self._pages = EventPages(jobs)
         self._rings = itertools.count(1)
         self._watched: dict[UUID, _Watched] = {}
-        self._changes: set[asyncio.Event] = set()
+        self._changes: dict[UUID | None, set[asyncio.Event]] = {}
         self._closed = False
 
     async def run(self) -> None:
@@ -85,17 +85,27 @@ class Feed:
                 if not events:
                     await bell.wait()
 
-    async def changes(self) -> AsyncGenerator[None]:
-        """Yields whenever any job may have changed, at least once a second."""
+    async def changes(self, job_id: UUID | None = None) -> AsyncGenerator[None]:
+        """Yields whenever the job may have changed, at least once a second.
+
+        None stands for any job. Ends when the gateway closes.
+        """
         bell = asyncio.Event()
-        self._changes.add(bell)
+        bells = self._changes.setdefault(job_id, set())
+        bells.add(bell)
         try:
             while not self._closed:
                 bell.clear()
                 yield
                 await bell.wait()
         finally:
-            self._changes.remove(bell)
+            bells.remove(bell)
+            if not bells:
+                del self._changes[job_id]
+
+    async def events(self, job_id: UUID, after: int) -> Sequence[JobEvent]:
+        """Returns events that follow `after`, if there are any: up to a page."""
+        return await self._pages.after(job_id, after, next(self._rings))
 
     @contextmanager
     def _watch(self, job_id: UUID, after: int) -> Generator[tuple[_Watched, _Bell]]:
@@ -111,18 +121,19 @@ class Feed:
                 del self._watched[job_id]
 
     def _ring(self, job_id: UUID) -> None:
-        self._ring_changes()
+        self._ring_changes(None, job_id)
         if watched := self._watched.get(job_id):
             self._ring_watches(watched)
 
     def _ring_all(self) -> None:
-        self._ring_changes()
+        self._ring_changes(*self._changes)
         for watched in self._watched.values():
             self._ring_watches(watched)
 
-    def _ring_changes(self) -> None:
-        for bell in self._changes:
-            bell.set()
+    def _ring_changes(self, *job_ids: UUID | None) -> None:
+        for job_id in job_ids:
+            for bell in self._changes.get(job_id, ()):
+                bell.set()
 
     def _ring_watches(self, watched: _Watched) -> None:
         watched.ring = next(self._rings)
@@ -130,7 +141,7 @@ class Feed:
             bell.set()
 
     async def _poll(self) -> None:
-        self._ring_changes()
+        self._ring_changes(*self._changes)
         job_ids = list(self._watched)
         for start in range(0, len(job_ids), POLLED):
             asked = job_ids[start : start + POLLED]

@@ -80,8 +80,8 @@ class Jobs:
 
     async def versions(
         self, owner: str, jobs: JobFilter, page_size: int, before: UUID | None = None
-    ) -> dict[UUID, int]:
-        """Returns the version of each job that `list` returns, in its order.
+    ) -> dict[str, int]:
+        """Returns by id the version of each job that `list` returns, in its order.
 
         A job that has the same version at two times was the same at both.
         """
@@ -90,10 +90,10 @@ class Jobs:
         )
 
     async def versioned(
-        self, job_ids: Sequence[UUID], owner: str
+        self, job_ids: Sequence[str], owner: str
     ) -> Sequence[tuple[Job, int]]:
         """Returns those of the jobs that there are, with their versions."""
-        return await self._to.jobs.get_jobs(job_ids, owner)
+        return await self._to.jobs.get_jobs(list(map(read_job_id, job_ids)), owner)
 
     async def cancel(self, job_id: str, owner: str, reason: str) -> Job:
         """Raises WrongStatus for COMPLETED and FAILED jobs."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from refrain.v1.job_pb2 import Job, JobEvent
+    from refrain.v1.job_pb2 import JobEvent
 
 MAX_PAGE = 1000
 MAX_BYTES = 2 * 1024 * 1024
@@ -44,9 +44,9 @@ def cut_page(
     return page, False
 
 
-def token_after_job(job: Job) -> str:
+def token_after_job(job_id: UUID) -> str:
     """Returns the token of the jobs that follow."""
-    return base64.urlsafe_b64encode(UUID(job.job_id).bytes).decode().rstrip("=")
+    return base64.urlsafe_b64encode(job_id.bytes).decode().rstrip("=")
 
 
 def read_job_token(token: str) -> UUID | None:

@@ -1,65 +1,68 @@
-"""The gateway over HTTP: the page, its live list of jobs, cancel, the video."""
+"""The gateway over HTTP: the pages, what they ask for, cancel, the video."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import uvicorn
-from google.protobuf.json_format import MessageToDict
-from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from refrain.errors import Code, InvalidRequest, RefrainError, Unavailable
-from refrain.store import JobFilter
+from refrain.errors import InvalidRequest, RefrainError
+from services.gateway.byte_ranges import answer_file
 from services.gateway.job_service import OWNER
+from services.gateway.live import Live
 from services.gateway.messages import job_message
-from services.gateway.video import answer_video
+from services.gateway.refusals import (
+    PathNotFound,
+    headers_of,
+    http_status,
+    refuse,
+    speaks_json_api,
+)
+from services.gateway.rest import Rest
 from services.gateway.web_guard import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping
     from typing import Any
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from refrain.job import Job
     from refrain.settings import Settings
     from services.gateway.feed import Feed
+    from services.gateway.job_service import JobService
     from services.gateway.jobs import Jobs
 
 PAGE = Path(__file__).parent / "page"
-MAX_JOBS = 50
-"""Jobs on the list."""
+PAGES = {
+    "/": "index.html",
+    "/new": "new.html",
+    "/jobs/{jobId:id}": "job.html",
+}
 MAX_BODY = 64 * 1024
 """Bytes of a request: a reason is far shorter."""
-QUIET = 0.1
-"""Seconds from one look at the jobs to the next, however busy they are."""
 STOP_GRACE = 1
 """Seconds that answers under way have when the gateway stops."""
-
-_HTTP_CODES: dict[Code.ValueType, int] = {
-    Code.INVALID_ARGUMENT: 400,
-    Code.NOT_FOUND: 404,
-    Code.FAILED_PRECONDITION: 409,
-    Code.UNAVAILABLE: 503,
-}
 
 
 class Web:
     """The page, and what it and scripts ask for."""
 
-    def __init__(self, jobs: Jobs, feed: Feed, settings: Settings) -> None:
+    def __init__(
+        self, service: JobService, jobs: Jobs, feed: Feed, settings: Settings
+    ) -> None:
+        self._rest = Rest(service, jobs)
         self._jobs = jobs
         self._feed = feed
         self._server = _Server(
@@ -94,9 +97,10 @@ class Web:
     def _app(self) -> Starlette:
         app = Starlette(
             routes=[
-                Route("/", _index),
+                *map(_shell, PAGES, PAGES.values()),
+                *self._rest.routes(),
                 Mount("/page", StaticFiles(directory=PAGE)),
-                Route("/events", self._events),
+                *Live(self._jobs, self._feed).routes(),
                 Route("/cancel/{job_id}", self._cancel, methods=["POST"]),
                 Route("/cancel/{job_id}/", self._cancel, methods=["POST"]),
                 Route("/video/{job_id}", self._video),
@@ -109,27 +113,6 @@ class Web:
         # A POST that is redirected arrives as a GET.
         app.router.redirect_slashes = False
         return app
-
-    async def _events(self, _request: Request) -> Response:
-        return EventSourceResponse(self._lists())
-
-    async def _lists(self) -> AsyncGenerator[ServerSentEvent]:
-        """Yields the list of jobs, and again whenever it differs."""
-        sent: list[Job] | None = None
-        async with aclosing(self._feed.changes()) as changes:
-            async for _ in changes:
-                if self._server.should_exit:
-                    return
-                try:
-                    jobs = await self._jobs.list(OWNER, JobFilter(), MAX_JOBS)
-                    if jobs != sent:
-                        yield ServerSentEvent(_as_json(jobs), event="jobs", retry=1000)
-                    sent = jobs
-                except Unavailable as err:
-                    # An EventSource gives up for good when it is answered 503.
-                    yield ServerSentEvent(str(err), event="outage")
-                    sent = None
-                await asyncio.sleep(QUIET)
 
     async def _cancel(self, request: Request) -> Response:
         job_id = request.path_params["job_id"]
@@ -146,8 +129,13 @@ class Web:
         video = job_message(job).video
         if not video.uri:
             raise HTTPException(404, f"Job '{job.title}' has no video.")
-        chunks = self._jobs.open_artifact(video.uri, OWNER)
-        return await answer_video(chunks, video.size_bytes, job.title, request.headers)
+        return await answer_file(
+            lambda part: self._jobs.open_artifact(video.uri, OWNER, part),
+            video.size_bytes,
+            request.headers,
+            media_type="video/mp4",
+            disposition=f"inline; filename*=UTF-8''{quote(job.title, safe='')}.mp4",
+        )
 
 
 class _Server(uvicorn.Server):
@@ -157,8 +145,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _index(_request: Request) -> Response:
-    return FileResponse(PAGE / "index.html")
+def _shell(path: str, file: str) -> Route:
+    async def shell(_request: Request) -> Response:
+        return FileResponse(PAGE / file)
+
+    return Route(path, shell)
 
 
 async def _read_reason(request: Request) -> str:
@@ -215,27 +206,20 @@ def _not_found_if_malformed() -> Generator[None]:
         raise HTTPException(404, str(err)) from err
 
 
-def _as_json(jobs: Sequence[Job]) -> str:
-    """Returns refrain.v1.Job messages in their JSON form, as a list."""
-    return json.dumps(
-        [
-            MessageToDict(job_message(job), always_print_fields_with_no_presence=True)
-            for job in jobs
-        ]
-    )
-
-
-async def _on_error(_request: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
+    if speaks_json_api(request):
+        missing = isinstance(error, HTTPException) and error.status_code == 404
+        return refuse(PathNotFound() if missing else error)
     match error:
         case HTTPException():
-            return _refuse(error.status_code, error.detail, error.headers)
+            return _answer(error.status_code, error.detail, error.headers)
         case RefrainError():
-            return _refuse(_HTTP_CODES.get(error.code, 500), str(error))
+            return _answer(http_status(error), str(error), headers_of(error))
         case _:
-            return _refuse(500, "An error on our side.")
+            return _answer(500, "An error on our side.")
 
 
-def _refuse(
+def _answer(
     status: int, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     return JSONResponse({"success": False, "message": message}, status, headers)

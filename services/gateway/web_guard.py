@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from itsdangerous import BadSignature
@@ -13,6 +14,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette_csrf.middleware import CSRFMiddleware
 
+from services.gateway.refusals import TokenMissing, refuse, speaks_json_api
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 """Any other Host is a name that someone points at this machine: DNS rebinding."""
 COOKIE = "csrftoken"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"}
+"""Methods that change nothing, by their definitions."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -33,7 +38,13 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
-_NO_TOKEN = f"Send the cookie {COOKIE} of GET / back, and its value as X-CSRFToken."
+_NO_TOKEN = (
+    f"Send the cookie {COOKIE} of GET /api/v1/csrfToken back, and its value as "
+    "X-CSRFToken."
+)
+
+_token: ContextVar[str] = ContextVar("token")
+"""Each request has a task, and so a context, of its own."""
 
 
 def guarded(app: ASGIApp, database_url: str) -> ASGIApp:
@@ -41,8 +52,19 @@ def guarded(app: ASGIApp, database_url: str) -> ASGIApp:
     # Every gateway of a deployment, restarted or not, must accept the others'
     # tokens. What they share and nobody else knows is the way to the record.
     secret = hmac.digest(database_url.encode(), b"refrain csrf", hashlib.sha256)
-    guard = _TokenGuard(app, secret.hex(), cookie_samesite="strict")
+    guard = _TokenGuard(
+        app,
+        secret.hex(),
+        safe_methods=SAFE_METHODS,
+        cookie_httponly=True,
+        cookie_samesite="strict",
+    )
     return _SafeHeaders(TrustedHostMiddleware(guard, HOSTS))
+
+
+def current_token() -> str:
+    """Returns the token that the request under way has, or gets with its answer."""
+    return _token.get()
 
 
 class _TokenGuard(CSRFMiddleware):
@@ -54,12 +76,19 @@ class _TokenGuard(CSRFMiddleware):
         token = HTTPConnection(scope).cookies.get(COOKIE, "")
         try:
             self.serializer.loads(token)
+            _token.set(token)
         except BadSignature:
+            _token.set(super()._generate_csrf_token())
             kept = [(k, v) for k, v in scope["headers"] if k != b"cookie"]
             scope = {**scope, "headers": kept}
         await super().__call__(scope, receive, send)
 
+    def _generate_csrf_token(self) -> str:
+        return current_token()
+
     def _get_error_response(self, request: Request) -> Response:
+        if speaks_json_api(request):
+            return refuse(TokenMissing(_NO_TOKEN))
         return JSONResponse({"success": False, "message": _NO_TOKEN}, 403)
 
 

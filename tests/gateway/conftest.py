@@ -17,6 +17,7 @@ from refrain.settings import Settings
 from refrain.timing import TIMING
 from refrain.v1.job_service_pb2_grpc import JobServiceStub
 from services.gateway.__main__ import serve
+from tests.emulators import NO_TLS
 from tests.eventually import eventually
 from tests.ports import own_port
 from tests.refrain.record import Record
@@ -62,7 +63,7 @@ async def api(gateway: Gateway) -> AsyncIterator[JobServiceAsyncStub]:
 
 @asynccontextmanager
 async def serving(
-    database_url: str, nats_url: str, folder: Path
+    database_url: str, nats_url: str, folder: Path, *, http_port: int | None = None
 ) -> AsyncGenerator[Gateway]:
     """A gateway on ports of its own, until the block ends."""
     settings = Settings(
@@ -70,7 +71,7 @@ async def serving(
         nats_url=nats_url,
         storage_url=f"file://{folder}/artifacts",
         grpc_port=own_port(),
-        http_port=own_port(),
+        http_port=http_port or own_port(),
         provider_slots=1,
         media_slots=1,
         jobs_per_owner=None,
@@ -100,9 +101,9 @@ def record(database: Database, database_url: str) -> Record:
 @pytest.fixture
 async def browser(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     """A client that has opened the page, and sends its token along."""
-    async with httpx.AsyncClient(base_url=gateway.http_url) as client:
-        await client.get("/")
-        client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
+    async with httpx.AsyncClient(base_url=gateway.http_url, verify=NO_TLS) as client:
+        answer = await client.get("/api/v1/csrfToken")
+        client.headers["X-CSRFToken"] = answer.json()["csrfToken"]
         yield client
 
 

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import httpx
 
 from refrain.job import Status
+from tests.gateway.conftest import serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from refrain.job import Job
+    from refrain.local.embedded import EmbeddedNats
     from tests.gateway.conftest import Gateway
     from tests.refrain.record import Record
 
@@ -47,7 +51,33 @@ async def test_a_cookie_of_another_program_is_replaced(gateway: Gateway) -> None
     cookie = response.headers["set-cookie"]
     assert cookie.startswith("csrftoken=")
     assert "SameSite=strict" in cookie
-    assert "HttpOnly" not in cookie
+    assert "HttpOnly" in cookie
+
+
+async def test_a_page_is_told_the_token_that_its_cookie_hides(
+    gateway: Gateway,
+) -> None:
+    async with httpx.AsyncClient(base_url=gateway.http_url) as client:
+        first = await client.get("/api/v1/csrfToken")
+        again = await client.get("/api/v1/csrfToken")
+
+    assert first.json() == {"csrfToken": first.cookies["csrftoken"]}
+    assert again.json() == first.json()
+    assert "set-cookie" not in again.headers
+
+
+async def test_a_token_of_one_gateway_is_good_at_another(
+    gateway: Gateway,
+    browser: httpx.AsyncClient,
+    pending: Job,
+    nats_server: EmbeddedNats,
+    tmp_path: Path,
+) -> None:
+    database_url = gateway.connections.settings.database_url
+    async with serving(database_url, nats_server.url, tmp_path / "other") as other:
+        response = await browser.post(f"{other.http_url}/cancel/{pending.job_id}/")
+
+    assert response.status_code == 200
 
 
 async def test_only_names_of_this_machine_are_answered(
@@ -71,7 +101,7 @@ async def test_only_names_of_this_machine_are_answered(
 async def test_every_answer_forbids_script_that_is_not_ours(
     browser: httpx.AsyncClient,
 ) -> None:
-    for path in ("/", "/page/page.js", "/events", "/nothing", "/video/x"):
+    for path in ("/", "/page/api.js", "/api/v1/jobs", "/nothing", "/video/x"):
         async with browser.stream("GET", path) as response:
             policy = response.headers["content-security-policy"].split("; ")
 

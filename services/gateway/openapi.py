@@ -1,0 +1,250 @@
+"""The JSON API as an OpenAPI 3.1 document, from CALLS and the .proto files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from google.rpc import status_pb2
+
+from refrain import VERSION
+from refrain.errors import Code
+from services.gateway.calls import CALLS, PREFIX
+from services.gateway.openapi_schemas import Schemas
+from services.gateway.proto_comments import read_comments
+from services.gateway.rest_files import ANY_TYPE, MEDIA_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.descriptor import Descriptor
+
+    from services.gateway.calls import Call
+
+_ERRORS = {
+    400: "The request is wrong; a google.rpc.BadRequest names each field.",
+    403: "The CSRF token is missing or wrong.",
+    404: "There is no such thing.",
+    409: "It cannot be done to the job as it stands, or the requestId is taken.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    416: "The file ends before the range.",
+    503: "Something that the call needs does not answer; it may be repeated.",
+    504: "The call was not done in time.",
+}
+_TOKEN = {
+    "operationId": "GetCsrfToken",
+    "summary": "Returns the token that a write sends as X-CSRFToken",
+    "description": "It is that of the cookie csrftoken, which this sets if need be.",
+    "responses": {
+        "200": {
+            "description": "The token.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"csrfToken": {"type": "string"}},
+                        "required": ["csrfToken"],
+                    }
+                }
+            },
+        }
+    },
+}
+_DOCUMENT = {
+    "operationId": "GetOpenApi",
+    "summary": "Returns this document",
+    "description": "It is built from the routes and from the .proto files.",
+    "responses": {
+        "200": {
+            "description": "An OpenAPI document.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
+}
+_OWN_ERRORS = {
+    "CreateJob": {409, 504},
+    "CancelJob": {409, 504},
+    "PauseJob": {409, 504},
+    "ResumeJob": {409, 504},
+    "RetryJob": {409, 504},
+    "DeleteJob": {409, 504},
+    "WatchJob": set[int](),
+    "UploadAudio": set[int](),
+    "DownloadArtifact": {416},
+}
+_BOUND = {"jobId": {"type": "string", "format": "uuid"}, "key": {"type": "string"}}
+_HEADERS = {
+    "DownloadArtifact": {
+        "Range": {
+            "description": "One range of bytes; all others are ignored.",
+            "schema": {"type": "string", "examples": ["bytes=0-1023", "bytes=-7"]},
+        }
+    },
+    "WatchJob": {
+        "Last-Event-ID": {
+            "description": "As afterSequence, which it overrides; an EventSource "
+            "sends it when it reconnects.",
+            "schema": {"type": "string", "pattern": "^[0-9]{0,18}$"},
+        }
+    },
+}
+_BYTES = {"type": "string", "format": "binary"}
+
+
+def openapi() -> dict[str, Any]:
+    """Returns the document, as JSON has it."""
+    schemas = Schemas(read_comments())
+    paths: dict[str, Any] = {
+        f"{PREFIX}/csrfToken": {"get": _TOKEN},
+        f"{PREFIX}/openapi.json": {"get": _DOCUMENT},
+    }
+    for call in CALLS:
+        path = PREFIX + re.sub(r":\w+}", "}", call.path)
+        paths.setdefault(path, {})[call.method.lower()] = _operation(call, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Refrain",
+            "version": VERSION,
+            **schemas.comment("refrain.v1.JobService"),
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas.built, "Error": _error(schemas)},
+            "responses": {
+                str(status): _answer(why, {"$ref": "#/components/schemas/Error"})
+                for status, why in _ERRORS.items()
+            },
+            "securitySchemes": {
+                "csrfToken": {"type": "apiKey", "in": "header", "name": "X-CSRFToken"},
+                "csrfCookie": {"type": "apiKey", "in": "cookie", "name": "csrftoken"},
+            },
+        },
+    }
+
+
+def _operation(call: Call, schemas: Schemas) -> dict[str, Any]:
+    comment = schemas.comments[call.descriptor.full_name]
+    operation: dict[str, Any] = {
+        "operationId": call.rpc,
+        "summary": " ".join(comment.partition(".")[0].split()),
+        "description": comment,
+        "parameters": list(_parameters(call, schemas)),
+        "responses": _responses(call, schemas),
+    }
+    if call.has_body:
+        operation["requestBody"] = _body(call, schemas)
+    if call.writes:
+        operation["security"] = [{"csrfToken": [], "csrfCookie": []}]
+    return operation
+
+
+def _parameters(call: Call, schemas: Schemas) -> Iterator[dict[str, Any]]:
+    for name in call.bound:
+        yield {"name": name, "in": "path", "required": True, "schema": _BOUND[name]}
+    for name, header in _HEADERS.get(call.rpc, {}).items():
+        yield {"name": name, "in": "header", **header}
+    if call.has_body or call.rpc == "DownloadArtifact":
+        return
+    for name, field, schema in schemas.parameters(call.request):
+        if name not in call.bound:
+            described = schemas.comment(field.full_name)
+            yield {"name": name, "in": "query", "schema": schema, **described}
+
+
+def _body(call: Call, schemas: Schemas) -> dict[str, Any]:
+    if call.rpc == "UploadAudio":
+        content = {ANY_TYPE: {"schema": _BYTES}}
+        return {
+            "description": "The bytes of the audio, of any media type.",
+            "required": True,
+            "content": content,
+        }
+    content = {
+        "application/json": {"schema": schemas.request(call.request, call.bound)}
+    }
+    return {"content": content}
+
+
+def _responses(call: Call, schemas: Schemas) -> dict[str, Any]:
+    message = call.descriptor.output_type
+    responses: dict[str, Any] = {}
+    match call.rpc:
+        case "DownloadArtifact":
+            types = [*MEDIA_TYPES.values(), ANY_TYPE]
+            content = {media_type: {"schema": _BYTES} for media_type in types}
+            responses["200"] = {"description": "The file.", "content": content}
+            responses["206"] = {"description": "A part of it.", "content": content}
+        case "WatchJob":
+            why = (
+                "Server-sent events; the id of each is the sequence. One named "
+                "`failure` comes last if the watch breaks off: its data is an Error."
+            )
+            content = {"text/event-stream": {"schema": _event(schemas.answer(message))}}
+            responses["200"] = {"description": why, "content": content}
+            responses["204"] = {"description": "Nothing more will come."}
+        case _:
+            why = schemas.comments[message.full_name]
+            responses["200"] = _answer(why, schemas.answer(message))
+    for status in sorted(_statuses(call)):
+        responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
+    return responses
+
+
+def _statuses(call: Call) -> set[int]:
+    """Returns the statuses of errors that the call may answer."""
+    statuses = {503} | _OWN_ERRORS.get(call.rpc, {504})
+    if call.writes:
+        statuses |= {403}
+    if call.rpc != "DownloadArtifact":
+        statuses |= {400}
+    if call.bound:
+        statuses |= {404}
+    if call.has_body:
+        statuses |= {413} if call.rpc == "UploadAudio" else {413, 415}
+    return statuses
+
+
+def _answer(why: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": why, "content": {"application/json": {"schema": schema}}}
+
+
+def _event(data: dict[str, Any]) -> dict[str, Any]:
+    """Returns the schema of one server-sent event."""
+    return {
+        "type": "object",
+        "properties": {
+            "event": {"type": "string"},
+            "id": {"type": "string"},
+            "retry": {"type": "integer"},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": data,
+            },
+        },
+        "required": ["data"],
+    }
+
+
+def _error(schemas: Schemas) -> dict[str, Any]:
+    schemas.answer(cast("Descriptor", status_pb2.Status.DESCRIPTOR))
+    details = schemas.built["Status"]["properties"]["details"]
+    return {
+        "description": "An error as AIP-193 has it over HTTP.",
+        "type": "object",
+        "properties": {
+            "error": {
+                "type": "object",
+                "properties": {
+                    "code": {"type": "integer", "description": "The status of HTTP."},
+                    "status": {"type": "string", "enum": list(Code.keys())},
+                    "message": {"type": "string"},
+                    "details": details,
+                },
+                "required": ["code", "status", "message", "details"],
+            }
+        },
+        "required": ["error"],
+    }

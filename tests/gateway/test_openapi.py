@@ -1,0 +1,130 @@
+"""The OpenAPI document tells what the JSON API does, all of it and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from refrain.v1 import job_service_pb2 as v1
+from services.gateway.calls import CALLS, PREFIX
+from services.gateway.job_service import JobService
+from services.gateway.openapi import openapi
+from services.gateway.rest import Rest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from refrain.job import Job
+    from tests.gateway.conftest import Gateway
+
+# A 400 for what the schema allows is right where one field limits another.
+CHECKS = ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
+
+
+CONFIG = """
+[auth.openapi.csrfToken]
+api_key = "{token}"
+
+[auth.openapi.csrfCookie]
+api_key = "{token}"
+
+[[operations]]
+include-method = "GET"
+headers = {{ "X-CSRFToken" = "{token}", "Cookie" = "csrftoken={token}" }}
+
+[[operations]]
+include-operation-id = ["WaitJob", "WatchJob"]
+parameters = {{ "path.jobId" = "{job_id}" }}
+
+[[operations]]
+include-operation-id = "DownloadArtifact"
+parameters = {{ "path.key" = "{key}" }}
+"""
+
+
+async def run_schemathesis(
+    gateway: Gateway, browser: httpx.AsyncClient, job: Job, folder: Path, *options: str
+) -> tuple[int, str]:
+    """Returns its exit status and what it printed; the job is a COMPLETED one."""
+    assert job.video is not None
+    key = job.video["uri"].removeprefix("artifact:")
+    config = CONFIG.format(
+        token=browser.headers["X-CSRFToken"], job_id=job.job_id, key=key
+    )
+    (folder / "schemathesis.toml").write_text(config)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "run"),
+        f"{gateway.http_url}{PREFIX}/openapi.json",
+        *("--no-color", "--no-shrink", "--seed", "1", *CHECKS, *options),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def test_schemathesis_finds_nothing_in_a_short_run(
+    gateway: Gateway, browser: httpx.AsyncClient, completed: Job, tmp_path: Path
+) -> None:
+    status, said = await run_schemathesis(
+        gateway,
+        browser,
+        completed,
+        tmp_path,
+        *("--phases", "examples,fuzzing", "--max-examples", "2"),
+    )
+
+    assert status == 0, said
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_schemathesis_finds_nothing_in_a_long_run(
+    gateway: Gateway, browser: httpx.AsyncClient, completed: Job, tmp_path: Path
+) -> None:
+    status, said = await run_schemathesis(
+        gateway,
+        browser,
+        completed,
+        tmp_path,
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "40"),
+    )
+
+    assert status == 0, said
+
+
+def test_the_document_has_every_route_and_no_other() -> None:
+    routes = Rest(cast("Any", JobService), cast("Any", None)).routes()
+    served = {re.sub(r":\w+}", "}", route.path) for route in routes}
+
+    assert openapi()["paths"].keys() == served
+
+
+def test_every_rpc_has_a_path() -> None:
+    service = v1.DESCRIPTOR.services_by_name["JobService"]
+    assert {call.rpc for call in CALLS} == {method.name for method in service.methods}
+
+
+async def test_what_the_protos_say_is_what_the_document_says(
+    browser: httpx.AsyncClient,
+) -> None:
+    response = await browser.get(f"{PREFIX}/openapi.json")
+    document = response.json()
+    operations = [
+        operation for path in document["paths"].values() for operation in path.values()
+    ]
+    fields = document["components"]["schemas"]["Job"]["properties"]
+
+    assert document == openapi()
+    assert fields["eventSequence"]["description"].startswith("The sequence of the job")
+    assert fields["eventSequence"]["type"] == "string"
+    assert all(operation["description"] for operation in operations)
+    assert "requestId" in document["paths"][f"{PREFIX}/jobs"]["post"]["description"]
