@@ -23,6 +23,7 @@ from bench import (
     list_jobs,
     load,
     memory,
+    page,
     paid,
     poll,
     renderer,
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Callable[[], Coroutine[Any, Any, list[Figure]]]] = {
     "memory": memory.measure,
     "paid": paid.measure,
     "waiting": waiting.measure,
+    "page": page.measure,
     "create": create.measure,
     "renderer": renderer.measure,
 }

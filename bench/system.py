@@ -36,6 +36,7 @@ class System:
     database_url: str
     nats_url: str
     grpc_port: int
+    http_port: int
     scratch: Path
     """Where the services put files in the making."""
 
@@ -90,14 +91,14 @@ class System:
         self.database_url = self._stack.enter_context(postgres).url
         self.nats_url = self._stack.enter_context(nats).url
         await migrate(self.database_url)
-        self.grpc_port = free_port()
+        self.grpc_port, self.http_port = free_port(), free_port()
         self._environment |= {
             "REFRAIN_DATABASE_URL": self.database_url,
             "REFRAIN_NATS_URL": self.nats_url,
             "REFRAIN_STORAGE_URL": (folder / "artifacts").as_uri(),
             "REFRAIN_SCRATCH": str(self.scratch),
             "REFRAIN_GRPC_PORT": str(self.grpc_port),
-            "REFRAIN_HTTP_PORT": str(free_port()),
+            "REFRAIN_HTTP_PORT": str(self.http_port),
         }
         await self.spawn("services.gateway")
         self.jobs = JobServiceStub(await self.dial(self.grpc_port))
