@@ -23,7 +23,7 @@ from services.gateway.interceptor import ErrorInterceptor
 from services.gateway.job_service import JobService
 from services.gateway.jobs import Jobs
 from services.gateway.sweep import FileSweep, Sweep
-from services.gateway.web import Web
+from services.gateway.web.server import Web
 
 if TYPE_CHECKING:
     from grpc.aio import Server

@@ -10,8 +10,8 @@ import pytest
 
 from refrain.outcome import Aborted
 from refrain.store import Change
-from services.gateway.live_job import LiveJob
-from services.gateway.live_list import LiveList
+from services.gateway.live.job_list import LiveList
+from services.gateway.live.one_job import LiveJob
 from tests.eventually import eventually
 from tests.gateway.conftest import OWNER
 from tests.gateway.event_stream import OUTAGE, opened, outage

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from refrain.v1 import job_service_pb2 as v1
-from services.gateway.calls import CALLS, PREFIX
 from services.gateway.job_service import JobService
-from services.gateway.openapi import openapi
-from services.gateway.rest import Rest
+from services.gateway.rest.api import Rest
+from services.gateway.rest.openapi import openapi
+from services.gateway.rest.rpcs import PREFIX, RPCS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +110,7 @@ def test_the_document_has_every_route_and_no_other() -> None:
 
 def test_every_rpc_has_a_path() -> None:
     service = v1.DESCRIPTOR.services_by_name["JobService"]
-    assert {call.rpc for call in CALLS} == {method.name for method in service.methods}
+    assert {rpc.name for rpc in RPCS} == {method.name for method in service.methods}
 
 
 async def test_what_the_protos_say_is_what_the_document_says(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from refrain.job import Status
 from refrain.outcome import Aborted
-from services.gateway.calls import PREFIX
+from services.gateway.rest.rpcs import PREFIX
 from tests.eventually import eventually
 
 if TYPE_CHECKING:

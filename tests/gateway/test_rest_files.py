@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.gateway.audio import MAX_BYTES
-from services.gateway.calls import PREFIX
+from services.gateway.rest.rpcs import PREFIX
 from tests.gateway.conftest import VIDEO
 
 if TYPE_CHECKING:

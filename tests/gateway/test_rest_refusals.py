@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from refrain.job import Status
-from services.gateway.calls import CALLS, PREFIX
+from services.gateway.rest.rpcs import PREFIX, RPCS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NO_JOB = "019b0000-0000-7000-8000-000000000000"
 SONG = {"title": "Song", "lyrics": "la"}
-WRITES = [call for call in CALLS if call.writes]
+WRITES = [rpc for rpc in RPCS if rpc.writes]
 NO_SONGS: dict[str, tuple[object, set[str]]] = {
     "nothing": ({}, {"title"}),
     "a blank title": ({"title": " "}, {"title"}),
@@ -50,7 +50,7 @@ NO_SONGS: dict[str, tuple[object, set[str]]] = {
 
 
 def path_of(path: str, job_id: object = NO_JOB) -> str:
-    """The path of a call with its fields filled in."""
+    """The path of a rpc with its fields filled in."""
     return PREFIX + re.sub("{key.*?}", "none", re.sub("{jobId.*?}", str(job_id), path))
 
 
@@ -152,9 +152,9 @@ async def test_a_write_without_the_token_is_refused(
     browser: httpx.AsyncClient, record: Record, pending: Job
 ) -> None:
     del browser.headers["X-CSRFToken"]
-    for call in WRITES:
-        path = path_of(call.path, pending.job_id)
-        refused = await browser.request(call.method, path, json={"all": True})
+    for rpc in WRITES:
+        path = path_of(rpc.path, pending.job_id)
+        refused = await browser.request(rpc.method, path, json={"all": True})
         error = refused.json()["error"]
         assert (refused.status_code, error["status"]) == (403, "PERMISSION_DENIED")
         assert error["details"][0]["reason"] == "CSRF_TOKEN_MISSING"
@@ -162,9 +162,9 @@ async def test_a_write_without_the_token_is_refused(
 
 
 async def test_a_path_says_which_methods_it_has(browser: httpx.AsyncClient) -> None:
-    for path in {call.path for call in CALLS}:
+    for path in {rpc.path for rpc in RPCS}:
         refused = await browser.patch(path_of(path))
-        methods = {call.method for call in CALLS if call.path == path}
+        methods = {rpc.method for rpc in RPCS if rpc.path == path}
 
         assert refused.status_code == 405
         assert set(refused.headers["allow"].split(", ")) - {"HEAD"} == methods
@@ -198,13 +198,13 @@ async def test_a_malformed_id_is_a_wrong_field_and_an_unknown_one_not_found(
     browser: httpx.AsyncClient, record: Record
 ) -> None:
     hers = await record.create(owner="ada")
-    for call in CALLS:
-        if "jobId" in call.bound:
-            malformed = await browser.request(call.method, path_of(call.path, "x"))
+    for rpc in RPCS:
+        if "jobId" in rpc.bound:
+            malformed = await browser.request(rpc.method, path_of(rpc.path, "x"))
             assert violations(malformed).keys() == {"jobId"}
             for job_id in (NO_JOB, hers.job_id):
-                path = path_of(call.path, job_id)
-                unknown = await browser.request(call.method, path)
+                path = path_of(rpc.path, job_id)
+                unknown = await browser.request(rpc.method, path)
                 assert unknown.status_code == 404
                 reason = unknown.json()["error"]["details"][0]["reason"]
                 assert reason == "JOB_NOT_FOUND"

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette_csrf.middleware import CSRFMiddleware
 
-from services.gateway.refusals import TokenMissing, refuse, speaks_json_api
+from services.gateway.web.refusals import TokenMissing, refuse, speaks_json_api
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from refrain.errors import JobNotFound
 from refrain.v1 import job_pb2 as v1
 from services.gateway.job_service import OWNER
+from services.gateway.live.sse import json_of, json_texts, sent_event
 from services.gateway.messages import job_message, segment_message
-from services.gateway.sse import json_of, json_texts, sent_event
 
 if TYPE_CHECKING:
     from asyncio import Semaphore

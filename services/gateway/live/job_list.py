@@ -10,8 +10,8 @@ from uuid import UUID
 
 from services.gateway.fields import read_filter
 from services.gateway.job_service import OWNER
+from services.gateway.live.sse import sent_event
 from services.gateway.paging import read_job_token, read_page_size, token_after_job
-from services.gateway.sse import sent_event
 
 if TYPE_CHECKING:
     from asyncio import Semaphore
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from refrain.store import JobFilter
     from refrain.v1.job_service_pb2 import ListJobsRequest
-    from services.gateway.job_texts import JobText, JobTexts
     from services.gateway.jobs import Jobs
+    from services.gateway.live.texts import JobText, JobTexts
 
 PAGE_SIZE = 50
 """Jobs on a page, unless the client says."""

@@ -18,19 +18,19 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from refrain.errors import InvalidRequest, RefrainError
-from services.gateway.byte_ranges import answer_file
 from services.gateway.job_service import OWNER
-from services.gateway.live import Live
+from services.gateway.live.streams import Live
 from services.gateway.messages import job_message
-from services.gateway.refusals import (
+from services.gateway.rest.api import Rest
+from services.gateway.web.byte_ranges import answer_file
+from services.gateway.web.guard import guarded
+from services.gateway.web.refusals import (
     PathNotFound,
     headers_of,
     http_status,
     refuse,
     speaks_json_api,
 )
-from services.gateway.rest import Rest
-from services.gateway.web_guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from services.gateway.job_service import JobService
     from services.gateway.jobs import Jobs
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parents[1] / "page"
 PAGES = {
     "/": "index.html",
     "/new": "new.html",

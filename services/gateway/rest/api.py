@@ -1,4 +1,4 @@
-"""The JSON API: the RPCs of JobService under the paths of CALLS."""
+"""The JSON API: the RPCs of JobService under the paths of RPCS."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from starlette.routing import Route
 
 from refrain.errors import InvalidRequest, RefrainError, SequenceOutOfRange
 from refrain.v1 import job_service_pb2 as v1
-from services.gateway.calls import CALLS, PREFIX
-from services.gateway.openapi import openapi
-from services.gateway.refusals import (
-    DeadlineExceeded,
-    MethodNotAllowed,
-    error_body,
-    refuse,
-)
-from services.gateway.rest_files import download_artifact, upload_audio
-from services.gateway.transcoding import (
+from services.gateway.rest.files import download_artifact, upload_audio
+from services.gateway.rest.openapi import openapi
+from services.gateway.rest.rpcs import PREFIX, RPCS
+from services.gateway.rest.transcoding import (
     fill,
     names_as_in_json,
     read_json,
     read_query,
 )
-from services.gateway.web_guard import current_token
+from services.gateway.web.guard import current_token
+from services.gateway.web.refusals import (
+    DeadlineExceeded,
+    MethodNotAllowed,
+    error_body,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from starlette.types import Receive, Scope, Send
 
-    from services.gateway.calls import Call
     from services.gateway.job_service import JobService
     from services.gateway.jobs import Jobs
+    from services.gateway.rest.rpcs import Rpc
 
     Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -88,27 +88,27 @@ class Rest:
             "/csrfToken": {"GET": _csrf_token},
             "/openapi.json": {"GET": self._openapi},
         }
-        for call in CALLS:
-            paths.setdefault(call.path, {})[call.method] = self._endpoint(call)
+        for rpc in RPCS:
+            paths.setdefault(rpc.path, {})[rpc.method] = self._endpoint(rpc)
         return [Route(PREFIX + path, _Methods(paths[path])) for path in paths]
 
-    def _endpoint(self, call: Call) -> Endpoint:
-        match call.rpc:
+    def _endpoint(self, rpc: Rpc) -> Endpoint:
+        match rpc.name:
             case "WatchJob":
-                return self._watched(call)
+                return self._watched(rpc)
             case "UploadAudio":
                 return self._upload
             case "DownloadArtifact":
                 return self._download
             case _:
-                return self._transcoded(call)
+                return self._transcoded(rpc)
 
-    def _transcoded(self, call: Call) -> Endpoint:
-        behavior = getattr(self._service, call.rpc)
+    def _transcoded(self, rpc: Rpc) -> Endpoint:
+        behavior = getattr(self._service, rpc.name)
 
         async def answer(request: Request) -> Response:
-            message = await _read(call, request)
-            with names_as_in_json(call.request):
+            message = await _read(rpc, request)
+            with names_as_in_json(rpc.request):
                 answer = await _unless_left(request, behavior(message, None))
             if answer.ByteSize() > LARGE:
                 return JSONResponse(await asyncio.to_thread(_as_json, answer))
@@ -116,13 +116,13 @@ class Rest:
 
         return answer
 
-    def _watched(self, call: Call) -> Endpoint:
+    def _watched(self, rpc: Rpc) -> Endpoint:
         async def watch(request: Request) -> Response:
-            message = await _read(call, request)
+            message = await _read(rpc, request)
             if last := request.headers.get("last-event-id"):
                 # An EventSource that lost its connection goes on from here.
                 fill(message, {"afterSequence": last})
-            with names_as_in_json(call.request):
+            with names_as_in_json(rpc.request):
                 job = await self._service.GetJob(
                     v1.GetJobRequest(job_id=message.job_id), None
                 )
@@ -184,16 +184,16 @@ class _Methods:
         return await endpoint(request)
 
 
-async def _read(call: Call, request: Request) -> Any:
+async def _read(rpc: Rpc, request: Request) -> Any:
     """Returns the message that the request makes up."""
-    asked = Empty.DESCRIPTOR if call.has_body else call.request
+    asked = Empty.DESCRIPTOR if rpc.has_body else rpc.request
     fields = read_query(asked, request.query_params.multi_items())
-    if call.has_body:
+    if rpc.has_body:
         fields = await read_json(request)
     bound = request.path_params
     if twice := bound.keys() & fields.keys():
         raise InvalidRequest(dict.fromkeys(twice, "stands in the path already"))
-    message: Message = GetMessageClass(call.request)()
+    message: Message = GetMessageClass(rpc.request)()
     fill(message, {**fields, **bound})
     return message
 

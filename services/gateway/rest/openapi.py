@@ -1,4 +1,4 @@
-"""The JSON API as an OpenAPI 3.1 document, from CALLS and the .proto files."""
+"""The JSON API as an OpenAPI 3.1 document, from RPCS and the .proto files."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from google.rpc import status_pb2
 
 from refrain import VERSION
 from refrain.errors import Code
-from services.gateway.calls import CALLS, PREFIX
-from services.gateway.openapi_schemas import Schemas
-from services.gateway.proto_comments import read_comments
-from services.gateway.rest_files import ANY_TYPE, MEDIA_TYPES
+from services.gateway.rest.comments import read_comments
+from services.gateway.rest.files import ANY_TYPE, MEDIA_TYPES
+from services.gateway.rest.rpcs import PREFIX, RPCS
+from services.gateway.rest.schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.protobuf.descriptor import Descriptor
 
-    from services.gateway.calls import Call
+    from services.gateway.rest.rpcs import Rpc
 
 _ERRORS = {
     400: "The request is wrong; a google.rpc.BadRequest names each field.",
@@ -99,9 +99,9 @@ def openapi() -> dict[str, Any]:
         f"{PREFIX}/csrfToken": {"get": _TOKEN},
         f"{PREFIX}/openapi.json": {"get": _DOCUMENT},
     }
-    for call in CALLS:
-        path = PREFIX + re.sub(r":\w+}", "}", call.path)
-        paths.setdefault(path, {})[call.method.lower()] = _operation(call, schemas)
+    for rpc in RPCS:
+        path = PREFIX + re.sub(r":\w+}", "}", rpc.path)
+        paths.setdefault(path, {})[rpc.method.lower()] = _operation(rpc, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -124,53 +124,51 @@ def openapi() -> dict[str, Any]:
     }
 
 
-def _operation(call: Call, schemas: Schemas) -> dict[str, Any]:
-    comment = schemas.comments[call.descriptor.full_name]
+def _operation(rpc: Rpc, schemas: Schemas) -> dict[str, Any]:
+    comment = schemas.comments[rpc.descriptor.full_name]
     operation: dict[str, Any] = {
-        "operationId": call.rpc,
+        "operationId": rpc.name,
         "summary": " ".join(comment.partition(".")[0].split()),
         "description": comment,
-        "parameters": list(_parameters(call, schemas)),
-        "responses": _responses(call, schemas),
+        "parameters": list(_parameters(rpc, schemas)),
+        "responses": _responses(rpc, schemas),
     }
-    if call.has_body:
-        operation["requestBody"] = _body(call, schemas)
-    if call.writes:
+    if rpc.has_body:
+        operation["requestBody"] = _body(rpc, schemas)
+    if rpc.writes:
         operation["security"] = [{"csrfToken": [], "csrfCookie": []}]
     return operation
 
 
-def _parameters(call: Call, schemas: Schemas) -> Iterator[dict[str, Any]]:
-    for name in call.bound:
+def _parameters(rpc: Rpc, schemas: Schemas) -> Iterator[dict[str, Any]]:
+    for name in rpc.bound:
         yield {"name": name, "in": "path", "required": True, "schema": _BOUND[name]}
-    for name, header in _HEADERS.get(call.rpc, {}).items():
+    for name, header in _HEADERS.get(rpc.name, {}).items():
         yield {"name": name, "in": "header", **header}
-    if call.has_body or call.rpc == "DownloadArtifact":
+    if rpc.has_body or rpc.name == "DownloadArtifact":
         return
-    for name, field, schema in schemas.parameters(call.request):
-        if name not in call.bound:
+    for name, field, schema in schemas.parameters(rpc.request):
+        if name not in rpc.bound:
             described = schemas.comment(field.full_name)
             yield {"name": name, "in": "query", "schema": schema, **described}
 
 
-def _body(call: Call, schemas: Schemas) -> dict[str, Any]:
-    if call.rpc == "UploadAudio":
+def _body(rpc: Rpc, schemas: Schemas) -> dict[str, Any]:
+    if rpc.name == "UploadAudio":
         content = {ANY_TYPE: {"schema": _BYTES}}
         return {
             "description": "The bytes of the audio, of any media type.",
             "required": True,
             "content": content,
         }
-    content = {
-        "application/json": {"schema": schemas.request(call.request, call.bound)}
-    }
+    content = {"application/json": {"schema": schemas.request(rpc.request, rpc.bound)}}
     return {"content": content}
 
 
-def _responses(call: Call, schemas: Schemas) -> dict[str, Any]:
-    message = call.descriptor.output_type
+def _responses(rpc: Rpc, schemas: Schemas) -> dict[str, Any]:
+    message = rpc.descriptor.output_type
     responses: dict[str, Any] = {}
-    match call.rpc:
+    match rpc.name:
         case "DownloadArtifact":
             types = [*MEDIA_TYPES.values(), ANY_TYPE]
             content = {media_type: {"schema": _BYTES} for media_type in types}
@@ -187,22 +185,22 @@ def _responses(call: Call, schemas: Schemas) -> dict[str, Any]:
         case _:
             why = schemas.comments[message.full_name]
             responses["200"] = _answer(why, schemas.answer(message))
-    for status in sorted(_statuses(call)):
+    for status in sorted(_statuses(rpc)):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
     return responses
 
 
-def _statuses(call: Call) -> set[int]:
+def _statuses(rpc: Rpc) -> set[int]:
     """Returns the statuses of errors that the call may answer."""
-    statuses = {503} | _OWN_ERRORS.get(call.rpc, {504})
-    if call.writes:
+    statuses = {503} | _OWN_ERRORS.get(rpc.name, {504})
+    if rpc.writes:
         statuses |= {403}
-    if call.rpc != "DownloadArtifact":
+    if rpc.name != "DownloadArtifact":
         statuses |= {400}
-    if call.bound:
+    if rpc.bound:
         statuses |= {404}
-    if call.has_body:
-        statuses |= {413} if call.rpc == "UploadAudio" else {413, 415}
+    if rpc.has_body:
+        statuses |= {413} if rpc.name == "UploadAudio" else {413, 415}
     return statuses
 
 

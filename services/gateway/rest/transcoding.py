@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from google.protobuf.json_format import ParseDict, ParseError
 
 from refrain.errors import InvalidRequest
-from services.gateway.json_types import json_type
-from services.gateway.refusals import BodyTooLarge, NoJson
+from services.gateway.rest.json_types import json_type
+from services.gateway.web.refusals import BodyTooLarge, NoJson
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from starlette.requests import Request
 
-    from services.gateway.json_types import JsonType
+    from services.gateway.rest.json_types import JsonType
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a JSON body: what gRPC takes in one message."""

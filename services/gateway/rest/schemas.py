@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from services.gateway.field_limits import EXAMPLES, LIMITS, REQUIRED
-from services.gateway.json_types import json_type
+from services.gateway.rest.field_limits import EXAMPLES, LIMITS, REQUIRED
+from services.gateway.rest.json_types import json_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

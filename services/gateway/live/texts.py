@@ -6,8 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from services.gateway.job_service import OWNER
+from services.gateway.live.sse import json_texts
 from services.gateway.messages import job_message
-from services.gateway.sse import json_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
 
-from services.gateway.refusals import RangeBeyondEnd
+from services.gateway.web.refusals import RangeBeyondEnd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

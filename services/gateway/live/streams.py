@@ -11,11 +11,11 @@ from starlette.routing import Route
 from refrain.errors import InvalidRequest, JobNotFound
 from refrain.v1.job_service_pb2 import ListJobsRequest
 from services.gateway.job_service import OWNER
-from services.gateway.job_texts import JobTexts
-from services.gateway.live_job import LiveJob
-from services.gateway.live_list import LiveList, read_page
-from services.gateway.sse import stream
-from services.gateway.transcoding import fill, names_as_in_json, read_query
+from services.gateway.live.job_list import LiveList, read_page
+from services.gateway.live.one_job import LiveJob
+from services.gateway.live.sse import stream
+from services.gateway.live.texts import JobTexts
+from services.gateway.rest.transcoding import fill, names_as_in_json, read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -10,9 +10,9 @@ from refrain.artifacts import uri_of
 from refrain.errors import InvalidRequest
 from refrain.v1 import job_service_pb2 as v1
 from services.gateway.audio import MAX_BYTES
-from services.gateway.byte_ranges import answer_file
 from services.gateway.job_service import OWNER
-from services.gateway.refusals import BodyTooLarge
+from services.gateway.web.byte_ranges import answer_file
+from services.gateway.web.refusals import BodyTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

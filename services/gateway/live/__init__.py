@@ -1,0 +1,1 @@
+"""What the page shows as it happens, as server-sent events."""

@@ -1,0 +1,1 @@
+"""The gateway's HTTP server: pages, guard, errors, files."""
