@@ -64,13 +64,16 @@ UNTIL_CANCELLED = """([title]) => new Promise((resolve) => {
 })"""
 FRAMES = """(seconds) => new Promise((resolve) => {
     const frames = [];
+    let changes = 0;
+    new MutationObserver((records) => (changes += records.length)).observe(
+        document.getElementById("jobs"), { subtree: true, attributeFilter: ["value"] });
     const start = performance.now();
     let last = start;
     const next = (now) => {
         frames.push(now - last);
         last = now;
         if (now - start < seconds * 1000) requestAnimationFrame(next);
-        else resolve(frames.slice(1));
+        else resolve([frames.slice(1), changes]);
     };
     requestAnimationFrame(next);
 })"""
@@ -167,7 +170,9 @@ async def _long_list() -> tuple[list[float], list[float]]:
         await page.locator(".job").nth(LISTED - 1).wait_for(state="attached")
         async with _changing(system, random.sample(job_ids, CHANGING)):
             await page.evaluate(FRAMES, 1)
-            frames = await page.evaluate(FRAMES, SECONDS)
+            frames, changes = await page.evaluate(FRAMES, SECONDS)
+    if changes < CHANGING * TIMES * SECONDS / 2:
+        raise RuntimeError(f"only {changes} changes were shown, which proves little")
     return frames, paints
 
 

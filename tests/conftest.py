@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,8 @@ from psycopg import sql
 
 from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
 from refrain.local.guardian import Guardian
-from refrain.store import Database, migrate
+from refrain.store import Database
+from tests.databases import Databases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,8 +28,13 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 os.environ |= {"GEMINI_API_KEY": "", "ODYSSEY_API_KEY": "", "LRCLIB_URL": ""}
 os.environ |= {"GOOGLE_CLOUD_API_KEY": "", "GOOGLE_CLOUD_PROJECT": ""}
 
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-TEMPLATE = "refrain_template"
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Else each connection costs its client thousands of rounds of hashing.
+    "scram_iterations": "1",
+}
 
 
 class Postgres(EmbeddedPostgres):
@@ -57,6 +62,9 @@ def postgres(guardian: Guardian, open_folder: Path) -> Iterator[EmbeddedPostgres
     settings = {**FAST, "max_connections": "200"}
     folder = open_folder / "postgres"
     with Postgres(folder, guardian, settings=settings) as postgres:
+        with psycopg.connect(postgres.url) as connection:
+            same = sql.Literal(connection.info.password)
+            connection.execute(sql.SQL("ALTER USER refrain PASSWORD {}").format(same))
         yield postgres
 
 
@@ -67,31 +75,21 @@ def nats_server(guardian: Guardian, open_folder: Path) -> Iterator[EmbeddedNats]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def template(postgres: EmbeddedPostgres) -> str:
-    """The name of a migrated database that each test gets a copy of."""
-    await _execute(postgres.url, "CREATE DATABASE {}", TEMPLATE)
-    await migrate(_url(postgres, TEMPLATE))
-    return TEMPLATE
+async def databases(postgres: EmbeddedPostgres) -> Databases:
+    databases = Databases(postgres.url)
+    await databases.prepare()
+    return databases
 
 
 @pytest.fixture
-async def database_url(postgres: EmbeddedPostgres, template: str) -> str:
-    name = f"test_{secrets.token_hex(6)}"
-    await _execute(postgres.url, "CREATE DATABASE {} TEMPLATE {}", name, template)
-    return _url(postgres, name)
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """A migrated database without a row."""
+    url = await databases.take()
+    yield url
+    databases.give_back(url)
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with Database(database_url) as database:
         yield database
-
-
-def _url(postgres: EmbeddedPostgres, name: str) -> str:
-    return f"{postgres.url.rpartition('/')[0]}/{name}"
-
-
-async def _execute(url: str, statement: str, *names: str) -> None:
-    query = sql.SQL(statement).format(*map(sql.Identifier, names))  # pyright: ignore[reportArgumentType]
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as own:
-        await own.execute(query)

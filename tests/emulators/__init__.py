@@ -15,11 +15,12 @@ from tests.emulators.ledger import Charge, State
 from tests.emulators.log import Exchange
 from tests.emulators.lrclib import LrcSong
 from tests.emulators.operation import Phase
-from tests.emulators.server import Emulators
+from tests.emulators.server import NO_TLS, Emulators
 
 __all__ = [
     "ALWAYS",
     "KEYS",
+    "NO_TLS",
     "Charge",
     "Emulators",
     "Exchange",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
 import httpx
@@ -10,16 +9,12 @@ import pytest
 from google.genai import types
 from google.genai.client import Client
 
-from tests.emulators import KEYS, Emulators
+from tests.emulators import KEYS, NO_TLS, Emulators
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from google.genai.client import AsyncClient
-
-
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Knows no authority: reading the system's takes longer than most tests."""
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class Exchange:
     status: int = 0
     """Of HTTP; 0 before there is an answer."""
     answered_at: float | None = None
-    """When the last of the answer went out."""
+    """Just before the last byte of the answer went out."""
     disconnected_at: float | None = None
     """When the client left, or was left, without the whole answer."""
     hanging: str = ""

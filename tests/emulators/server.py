@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BACKLOG = 1024
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Knows no authority: reading the system's takes longer than most tests."""
 IDLE = 3600
 """Seconds until an idle connection is closed: no test is to meet that by chance."""
 
@@ -73,6 +76,8 @@ class Emulators:
     def __exit__(self, *_exc: object) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._serving.join()
+        # The server closes it too, unless it was stopped before it had begun.
+        self._socket.close()
 
     def environment(self) -> dict[str, str]:
         """Returns what makes a service use the emulators."""

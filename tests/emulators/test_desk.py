@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.emulators import Emulators, LrcSong
+from tests.emulators import NO_TLS, Emulators, LrcSong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def by_hand(emulators: Emulators) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=emulators.url) as by_hand:
+    async with httpx.AsyncClient(base_url=emulators.url, verify=NO_TLS) as by_hand:
         yield by_hand
 
 

@@ -259,7 +259,7 @@ async def tell(record: Record, budget: Decimal | None, deeds: list[Deed]) -> Non
     await ledger.come_to_an_end()
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [10, pytest.param(500, marks=pytest.mark.long)])
 def test_the_sums_of_a_job_are_those_of_its_calls(
     record: Record, runner: Runner, examples: int
 ) -> None:

@@ -36,8 +36,7 @@ def lrc_files(draw: st.DrawFn) -> str:
 def test_lemony_reads_the_same_lines_at_the_same_times(text: str) -> None:
     theirs = lemony_lrc_parser.loads(text)
     assert [(line.text, line.start) for line in theirs] == [
-        (line.text, line.start / MILLISECOND)
-        for line in parse_lyrics(text).lines
+        (line.text, line.start / MILLISECOND) for line in parse_lyrics(text).lines
     ]
 
 

@@ -12,7 +12,6 @@ from google.rpc import error_details_pb2
 
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Job
-from tests.conftest import copy_template
 from tests.emulators import Emulators
 from tests.eventually import eventually
 from tests.system.shop import GOOGLE, Order, Shop
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
+    from refrain.local.embedded import EmbeddedNats
+    from tests.databases import Databases
 
 SEGMENT_SECONDS = 5
 DRAIN = 0.2
@@ -32,8 +32,7 @@ DRAIN = 0.2
 @asynccontextmanager
 async def open_shop(
     folder: Path,
-    postgres: EmbeddedPostgres,
-    template: str,
+    databases: Databases,
     nats_server: EmbeddedNats,
     **variables: str,
 ) -> AsyncGenerator[Shop]:
@@ -41,7 +40,7 @@ async def open_shop(
     with Emulators() as emulators:
         async with System(
             folder=folder,
-            database_url=await copy_template(postgres, template),
+            database_url=await databases.create(),
             nats_url=nats_server.url,
             seconds={"drain": DRAIN},
             variables=environments(emulators, **variables),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from refrain.local.embedded import EmbeddedNats, EmbeddedPostgres
+    from refrain.local.embedded import EmbeddedNats
+    from tests.databases import Databases
     from tests.system.shop import Shop
 
 
@@ -54,15 +55,13 @@ def bought(system: System, emulators: Emulators) -> System:
 async def shop(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    postgres: EmbeddedPostgres,
-    template: str,
+    databases: Databases,
     nats_server: EmbeddedNats,
 ) -> AsyncIterator[Shop]:
     """A running system with every provider; its limits are the module's LIMITS."""
     async with open_shop(
         tmp_path_factory.mktemp("shop"),
-        postgres,
-        template,
+        databases,
         nats_server,
         REFRAIN_LIMITS=getattr(cast("object", request.module), "LIMITS", ""),  # pyright: ignore[reportUnknownMemberType]
     ) as shop:

@@ -17,22 +17,15 @@ if TYPE_CHECKING:
 SERVER = {name: name for name in FIELDS} | {"omni": "gemini", "veo": "vertex"}
 QUICK = {
     "storyboard without headers",
-    "image half answered",
-    "get slow",
     "gemini image throttled",
+    "get slow",
     "omni create without headers",
     "odyssey create older than its wait",
     "veo create that fails after the cancel",
-    "omni look answered",
     "odyssey look without headers",
-    "veo look answered",
-    "odyssey dispatched",
     "omni clip half answered",
-    "omni cancel refused",
-    "omni cancel slow to show",
     "omni cancel without effect",
     "odyssey cancel too late",
-    "odyssey cancel failed",
 }
 QUEUED = {"omni": "processing", "odyssey": "pending", "veo": "processing"}
 """The phase in which a cancel stops an operation, if anything does."""

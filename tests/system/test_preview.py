@@ -12,10 +12,10 @@ from google.protobuf.duration_pb2 import Duration
 from refrain.prices import storyboard_estimate
 from refrain.v1 import job_service_pb2 as v1
 from refrain.v1.job_pb2 import Segment
-from tests.system.test_providers import GOOGLE
+from tests.system.shop import GOOGLE
 
 if TYPE_CHECKING:
-    from tests.emulators import Emulators
+    from tests.system.shop import Shop
     from tests.system.system import System
 
 SAMPLE = Path(__file__).parents[2] / "samples/greensleeves.lrc"
@@ -61,15 +61,16 @@ async def test_a_preview_shows_the_segments_that_the_job_then_has(
     assert shown.song_duration == Duration(seconds=122, nanos=860_000_000)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("clip_provider", ["omni", "odyssey", "veo"])
 async def test_a_preview_asks_no_provider_and_says_what_the_job_is_booked_at(
-    bought: System, emulators: Emulators, clip_provider: str
+    shop: Shop, clip_provider: str
 ) -> None:
-    await bought.start()
+    asked_before = len(shop.emulators.log.exchanges)
     request = song(clip_provider=clip_provider, **GOOGLE)
-    shown = await bought.api.PreviewJob(request)
-    assert list(emulators.log.exchanges) == []
-    segments = await planned(bought, request)
+    shown = await shop.system.api.PreviewJob(request)
+    assert len(shop.emulators.log.exchanges) == asked_before
+    segments = await planned(shop.system, request)
     assert list(map(foreseen, segments)) == list(map(foreseen, shown.segments))
     lines = sum(max(1, len(segment.lines)) for segment in segments)
     storyboard = storyboard_estimate("gemini-3.8-flash", lines=lines)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.generator.lyrics.lrclib import LrclibClient
-from tests.emulators import Emulators
+from tests.emulators import NO_TLS, Emulators
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -22,5 +22,5 @@ def emulators() -> Iterator[Emulators]:
 
 @pytest.fixture
 async def lrclib(emulators: Emulators) -> AsyncIterator[LrclibClient]:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=NO_TLS) as http:
         yield LrclibClient(http, emulators.lrclib.url)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.emulators import Emulators
-from tests.generator.providers.odyssey_calls import adapter, asked_for
+from tests.emulators import NO_TLS, Emulators
+from tests.generator.providers import odyssey_calls, omni_calls
+from tests.generator.providers.odyssey_calls import asked_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from services.generator.providers.odyssey import OdysseyClips
+    from services.generator.providers.omni import OmniClips
     from services.generator.providers.provider import ClipRequest
 
 
@@ -26,13 +28,18 @@ def emulators() -> Iterator[Emulators]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=NO_TLS) as http:
         yield http
 
 
 @pytest.fixture
 def odyssey(emulators: Emulators, http: httpx.AsyncClient) -> OdysseyClips:
-    return adapter(http, emulators.odyssey.url)
+    return odyssey_calls.adapter(http, emulators.odyssey.url)
+
+
+@pytest.fixture
+def omni(emulators: Emulators, http: httpx.AsyncClient) -> OmniClips:
+    return omni_calls.adapter(http, emulators.gemini.url)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from services.generator.providers.gemini import GeminiImages
 from services.generator.providers.google import (
     GEMINI_URL,
-    covering_height,
     gemini_client,
     nearest_aspect,
     vertex_client,
@@ -289,19 +288,3 @@ def test_vertex_without_key_and_project_says_what_it_needs() -> None:
 def test_the_nearest_aspect_is_chosen(width: int, height: int, aspect: str) -> None:
     aspects = ("1:1", "4:3", "4:5", "9:16", "16:9", "21:9")
     assert nearest_aspect(width, height, aspects) == aspect
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "p"),
-    [
-        (640, 360, 360),
-        (642, 360, 720),
-        (1280, 720, 720),
-        (720, 1280, 720),
-        (1000, 1000, 1080),
-        (2560, 1080, 2160),
-        (9000, 9000, 2160),
-    ],
-)
-def test_a_clip_covers_its_frame(width: int, height: int, p: int) -> None:
-    assert covering_height(width, height, (360, 720, 1080, 2160)) == p

@@ -12,26 +12,22 @@ import httpx
 import pytest
 
 from services.generator.providers.google import GEMINI_URL
-from services.generator.providers.omni import OmniClips
 from services.generator.providers.provider import (
     CancelAnswer,
-    Operation,
     OperationStatus,
     ProviderError,
 )
-from tests.emulators import KEYS, Emulators, State
+from tests.emulators import Emulators, State
 from tests.generator.leaving import seconds_to_close
 from tests.generator.providers.canned import Canned
 from tests.generator.providers.odyssey_calls import asked_for, names_in
+from tests.generator.providers.omni_calls import MODEL, adapter, ended, look, output_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    from services.generator.providers.omni import OmniClips
     from services.generator.providers.provider import ClipProvider, ClipRequest
-
-MODEL = "gemini-omni-1.1-flash"
-KEY = KEYS["gemini"]
 
 RECORDED: dict[str, Any] = {
     "id": "v1_ABC",
@@ -58,37 +54,6 @@ RECORDED: dict[str, Any] = {
     },
 }
 """From the fixture interactions/video-response-format of vercel/ai (Apache-2.0)."""
-
-
-@pytest.fixture
-def omni(emulators: Emulators, http: httpx.AsyncClient) -> OmniClips:
-    return adapter(http, emulators.gemini.url)
-
-
-def adapter(
-    http: httpx.AsyncClient, url: str = GEMINI_URL, model: str = MODEL
-) -> OmniClips:
-    return OmniClips(http, model=model, api_key=KEY, base_url=url)
-
-
-async def ended(omni: OmniClips, emulators: Emulators, operation_id: str) -> Operation:
-    async def look() -> Operation | None:
-        operation = await omni.look(operation_id)
-        return None if operation.status is OperationStatus.RUNNING else operation
-
-    operation = await emulators.until(look)
-    assert operation is not None
-    return operation
-
-
-async def look(answer: object, status: int = 200) -> Operation:
-    async with Canned(answer, status=status) as http:
-        return await adapter(http).look("v1_ABC")
-
-
-def output_of(*contents: Mapping[str, object], **rest: object) -> dict[str, object]:
-    step = {"type": "model_output", "content": list(contents)}
-    return {"status": "completed", "steps": [{"type": "thought"}, step], **rest}
 
 
 def test_it_is_a_clip_provider_that_can_cancel(omni: OmniClips) -> None:
@@ -339,77 +304,6 @@ async def test_a_cancel_without_an_answer_is_an_error(
 
 async def test_google_has_no_list(omni: OmniClips) -> None:
     assert await omni.list_started(datetime.now(UTC) - timedelta(days=1)) == []
-
-
-def completed(video: str) -> Operation:
-    return Operation(operation_id="v1_A", status=OperationStatus.COMPLETED, video=video)
-
-
-async def test_the_key_goes_to_the_base_url_and_to_no_other_host(
-    tmp_path: Path,
-) -> None:
-    async with Canned("a clip") as http:
-        omni = adapter(http, "https://gateway.example/gemini/")
-        for uri in (f"{GEMINI_URL}/v1beta/files/a", "https://store.example/gemini/a"):
-            await omni.fetch(completed(uri), tmp_path / "clip.mp4")
-    ours, other = http.requests
-    assert ours.url == "https://gateway.example/gemini/v1beta/files/a"
-    assert ours.headers["x-goog-api-key"] == KEY
-    assert "x-goog-api-key" not in other.headers
-
-
-async def test_the_key_does_not_follow_a_redirect(tmp_path: Path) -> None:
-    elsewhere = {"Location": "https://elsewhere.example/clip"}
-    async with Canned("", status=302, headers=elsewhere) as http:
-        with pytest.raises(ProviderError):
-            await adapter(http).fetch(
-                completed(f"{GEMINI_URL}/v1beta/files/a"), tmp_path / "clip.mp4"
-            )
-    assert all(
-        "x-goog-api-key" not in request.headers
-        for request in http.requests
-        if request.url.host != httpx.URL(GEMINI_URL).host
-    )
-
-
-@pytest.mark.parametrize("status", [403, 404])
-async def test_an_expired_address_is_to_be_looked_for_again(
-    status: int, tmp_path: Path
-) -> None:
-    async with Canned({}, status=status) as http:
-        with pytest.raises(ProviderError, match="look for a new one") as raised:
-            await adapter(http).fetch(
-                completed(f"{GEMINI_URL}/v1beta/files/a"), tmp_path / "clip.mp4"
-            )
-    assert raised.value.retryable
-    assert not names_in(tmp_path)
-
-
-async def test_a_clip_in_the_answer_is_written_too(tmp_path: Path) -> None:
-    data = base64.b64encode(b"a clip").decode()
-    done = await look(output_of({"type": "video", "data": data}))
-    async with Canned() as http:
-        await adapter(http).fetch(done, tmp_path / "clip.mp4")
-    assert (tmp_path / "clip.mp4").read_bytes() == b"a clip"
-    assert not http.requests
-
-
-async def test_a_damaged_clip_in_the_answer_is_retryable(tmp_path: Path) -> None:
-    done = await look(output_of({"type": "video", "data": "a"}))
-    async with Canned() as http:
-        with pytest.raises(ProviderError, match="not base64") as raised:
-            await adapter(http).fetch(done, tmp_path / "clip.mp4")
-    assert raised.value.retryable
-    assert not names_in(tmp_path)
-
-
-async def test_a_clip_in_cloud_storage_is_not_ours_to_read(tmp_path: Path) -> None:
-    async with Canned() as http:
-        with pytest.raises(ProviderError, match="gs://"):
-            await adapter(http).fetch(
-                completed("gs://bucket/clip.mp4"), tmp_path / "clip.mp4"
-            )
-    assert not http.requests
 
 
 Purpose = Literal["create", "look", "cancel", "download"]
