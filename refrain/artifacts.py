@@ -17,12 +17,13 @@ from obstore.store import LocalStore, from_url
 from refrain.errors import ArtifactNotFound, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
     from datetime import timedelta
 
     from obstore import GetOptions
 
 SCHEME = "artifact:"
+NO_ANSWER = "The artifact store does not answer."
 
 
 def uri_of(key: str) -> str:
@@ -35,6 +36,17 @@ def key_of(uri: str) -> str:
     if not uri.startswith(SCHEME) or ".." in uri:
         raise ArtifactNotFound(uri)
     return uri.removeprefix(SCHEME)
+
+
+@contextlib.contextmanager
+def _reading(uri: str) -> Generator[None]:
+    """Raises ArtifactNotFound or Unavailable for what the store raises."""
+    try:
+        yield
+    except FileNotFoundError as err:
+        raise ArtifactNotFound(uri) from err
+    except (BaseError, OSError) as err:
+        raise Unavailable(NO_ANSWER) from err
 
 
 class ArtifactStore:
@@ -57,22 +69,28 @@ class ArtifactStore:
     async def get(self, uri: str, path: Path) -> Path:
         """Writes the artifact to `path`. Raises ArtifactNotFound."""
         with path.open("wb") as file:
-            async for chunk in self.stream(uri):
+            # Not Unavailable, which hands a task back without counting the attempt.
+            async for chunk in self._read(uri, None):
                 file.write(chunk)
         return path
 
     async def size(self, uri: str) -> int:
-        """Returns how many bytes it has. Raises ArtifactNotFound."""
-        try:
+        """Returns how many bytes it has. Raises ArtifactNotFound, Unavailable."""
+        with _reading(uri):
             return (await obstore.head_async(self._store, key_of(uri)))["size"]
-        except FileNotFoundError as err:
-            raise ArtifactNotFound(uri) from err
 
     async def stream(self, uri: str, part: range | None = None) -> AsyncIterator[bytes]:
-        """Yields the bytes, up to 1 MiB at a time. Raises ArtifactNotFound.
+        """Yields the bytes, up to 1 MiB at a time.
 
+        Raises ArtifactNotFound, and Unavailable, also after the first bytes.
         `part` holds the offsets of those that are read: at least one, and no gap.
         """
+        with _reading(uri):
+            async for chunk in self._read(uri, part):
+                yield chunk
+
+    async def _read(self, uri: str, part: range | None) -> AsyncIterator[bytes]:
+        """Yields as `stream` does; raises what the store raises, if it fails."""
         options: GetOptions = {"range": (part.start, part.stop)} if part else {}
         try:
             found = await obstore.get_async(self._store, key_of(uri), options=options)
@@ -101,7 +119,7 @@ class ArtifactStore:
                 else:
                     await self.delete(key)
         except (BaseError, OSError) as err:
-            raise Unavailable("The artifact store does not answer.") from err
+            raise Unavailable(NO_ANSWER) from err
         if self._folder is not None and not kept:
             # A put that was broken off leaves a file that no listing shows.
             shutil.rmtree(self._folder / folder, ignore_errors=True)

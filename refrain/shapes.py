@@ -21,8 +21,8 @@ _ONLY_1K = ("gemini-2.5-flash-image", "gemini-3.1-flash-lite-image")
 
 _SHORTEST_OMNI = 3
 _LONGEST_OMNI = {"gemini-omni-1.2-flash": 15}
-_LONGEST_KNOWN = 10
-"""Seconds of a clip; the longest of a model that is not named."""
+_LONGEST_OF_OTHERS = 10
+"""Seconds of a clip of Omni's models, those that are not named too."""
 _VEO_LENGTHS = (4, 6, 8)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -53,7 +53,7 @@ def gemini_size(model: str, width: int, height: int) -> str:
 def omni_seconds(model: str, duration: timedelta) -> int:
     """Returns the length of Omni's clip; no longer than its model can make it."""
     wanted = math.ceil(duration.total_seconds())
-    longest = _LONGEST_OMNI.get(model, _LONGEST_KNOWN)
+    longest = _LONGEST_OMNI.get(model, _LONGEST_OF_OTHERS)
     return min(max(wanted, _SHORTEST_OMNI), longest)
 
 

@@ -15,15 +15,27 @@ from refrain.lyrics import Lyrics, LyricsError, parse_lyrics, song_duration
 from refrain.store import NewJob, Upload
 from refrain.storyboard import LONGEST_SONG, frames_between
 from refrain.v1.job_service_pb2 import CreateJobRequest
+from services.gateway.fields import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
     from refrain.providers import ProviderSettings
 
-LONGEST_CANCEL_AFTER = timedelta(days=30)
+MAX_NAME = 200
+"""Characters of a title, an artist, an album, a style."""
+MAX_LABELS = 32
+MAX_LABEL = 64
+"""Characters of a label's key, and of its value."""
+MIN_SIDE, MAX_SIDE = 128, 3840
+"""Pixels of a video's width, and of its height."""
 MAX_FRAME_PIXELS = 3840 * 2160
+MAX_FRAME_RATE = 60
 DEFAULT_MAX_IN_FLIGHT = 4
+MAX_IN_FLIGHT = 32
+MAX_PRIORITY = 10
+"""The lowest is as far below 0."""
+LONGEST_CANCEL_AFTER = timedelta(days=30)
 LARGEST_BUDGET = 1_000_000
 """US dollars."""
 
@@ -133,13 +145,14 @@ def _check_texts(check: _Check) -> None:
     if not check.request.title.strip():
         check.refuse("title", "is empty; give the title of the song")
     for name in ("title", "artist", "album", "style"):
-        check.text(name, 200)
-    check.text("request_id", 128)
-    if len(check.request.labels) > 32:
-        check.refuse("labels", "are more than 32")
+        check.text(name, MAX_NAME)
+    check.text("request_id", MAX_REQUEST_ID)
+    if len(check.request.labels) > MAX_LABELS:
+        check.refuse("labels", f"are more than {MAX_LABELS}")
     for key, value in check.request.labels.items():
-        if max(len(key), len(value)) > 64 or "\0" in key + value:
-            check.refuse("labels", f"{key[:64]!r} is longer than 64 characters, or NUL")
+        if max(len(key), len(value)) > MAX_LABEL or "\0" in key + value:
+            why = f"{key[:MAX_LABEL]!r} is longer than {MAX_LABEL} characters, or NUL"
+            check.refuse("labels", why)
 
 
 def _check_providers(check: _Check) -> None:
@@ -175,18 +188,18 @@ def _check_later(check: _Check) -> None:
 def _check_video(check: _Check, filled: CreateJobRequest) -> None:
     video = filled.video
     for name, pixels in (("width", video.width), ("height", video.height)):
-        check.number(f"video.{name}", pixels, 128, 3840)
+        check.number(f"video.{name}", pixels, MIN_SIDE, MAX_SIDE)
         if pixels % 2:
             check.refuse(f"video.{name}", f"must be even; it is {pixels}")
     if video.width * video.height > MAX_FRAME_PIXELS:
         check.refuse("video", "must not have more pixels than 3,840 x 2,160")
-    check.number("video.frame_rate", video.frame_rate, 1, 60)
+    check.number("video.frame_rate", video.frame_rate, 1, MAX_FRAME_RATE)
 
 
 def _check_limits(check: _Check) -> None:
     request = check.request
-    check.number("max_in_flight", request.max_in_flight, 0, 32)
-    check.number("priority", request.priority, -10, 10)
+    check.number("max_in_flight", request.max_in_flight, 0, MAX_IN_FLIGHT)
+    check.number("priority", request.priority, -MAX_PRIORITY, MAX_PRIORITY)
     if request.HasField("cancel_after"):
         check.span("cancel_after", request.cancel_after, LONGEST_CANCEL_AFTER)
     if not 0 <= request.max_cost_usd <= LARGEST_BUDGET:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from refrain.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 OWNER = "local"
+NO_JOB = "019b0000-0000-7000-8000-000000000000"
 VIDEO = bytes(range(256)) * 10_000
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from refrain.outcome import Aborted
 from refrain.store import Change
-from tests.gateway.conftest import OWNER
+from tests.gateway.conftest import NO_JOB, OWNER
 from tests.gateway.event_stream import OUTAGE, opened, outage
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.gateway.event_stream import EventStream
     from tests.refrain.record import Record
 
-NO_JOB = "019b0000-0000-7000-8000-000000000000"
 MANY = 120
 MANY_EVENTS: LiteralString = """
 WITH job AS (

@@ -10,6 +10,7 @@ from refrain.job import Status
 from refrain.outcome import Aborted
 from services.gateway.rest.rpcs import PREFIX
 from tests.eventually import eventually
+from tests.gateway.conftest import NO_JOB
 
 if TYPE_CHECKING:
     import httpx
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Gateway
     from tests.refrain.record import Record
 
-NO_JOB = "019b0000-0000-7000-8000-000000000000"
 SONG = {"title": "Söng", "lyrics": "Row, row, row your boat\nGently down the stream"}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from refrain.job import Status
 from services.gateway.rest.rpcs import PREFIX, RPCS
+from tests.gateway.conftest import NO_JOB
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Gateway
     from tests.refrain.record import Record
 
-NO_JOB = "019b0000-0000-7000-8000-000000000000"
 SONG = {"title": "Song", "lyrics": "la"}
 WRITES = [rpc for rpc in RPCS if rpc.writes]
 NO_SONGS: dict[str, tuple[object, set[str]]] = {
@@ -221,7 +221,7 @@ async def test_no_answer_holds_a_path_of_the_server(
         await browser.get(f"{PREFIX}/artifacts/..%2f..%2fetc%2fpasswd"),
         await browser.get(f"{PREFIX}/artifacts/{tmp_path}"),
         await browser.get(f"/video/{completed.job_id}/"),
-        await browser.get("/page/../web.py"),
+        await browser.get("/page/..%2frequest.py"),
         await browser.post(f"{PREFIX}/audio", content=b"no audio"),
         await browser.post(f"{PREFIX}/jobs", content=b"{" * 70_000),
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from refrain.job import Job, Status
+from tests.gateway.conftest import NO_JOB
 
 if TYPE_CHECKING:
     import httpx
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from tests.refrain.record import Record
 
 OWNER = "local"
-NO_JOB = "019b0000-0000-7000-8000-000000000000"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 NO_REASONS: dict[str, tuple[str, str | bytes]] = {

@@ -40,7 +40,7 @@ SHARE_PICTURES = """
     SET image_uri = made.image_uri
     FROM segments AS made, jobs
     WHERE made.job_id = %s AND segments.job_id = jobs.job_id
-        AND made.position = (segments.position + length(jobs.title)) % 6
+        AND made.position = (segments.position + length(jobs.title)) %% 6
         AND segments.image_uri IS NOT NULL AND segments.job_id <> made.job_id"""
 SHOWN = ("processing", "cancelling", "cancelled", "paused", "failed")
 LOADED = """() => Promise.all([...document.images].map((image) => {

@@ -224,7 +224,7 @@ async def test_a_retry_says_what_it_takes_over_and_goes_to_the_new_job(
         [
             "A new job is made of it; this one stays as it is.",
             "It takes over the storyboard and 1 of 4 segments.",
-            "The rest costs about $1.70 at most.",
+            "The rest costs about $1.70 at list prices.",
         ]
     )
     await button(page, "Retry as a new job").click()
@@ -246,6 +246,8 @@ async def test_a_deleted_job_leaves_this_page_and_every_other(
     await open_page(other, job)
     await open_page(page, job)
     await button(page, "Delete…").click()
+    # What cannot be undone is not done by a stray Enter.
+    await expect(button(page, "Keep it")).to_be_focused()
     await button(page, "Delete the job").click()
 
     await expect(page).to_have_url(f"{site.url}/")

@@ -12,7 +12,7 @@ from refrain.outcome import Aborted
 from tests.page.scene import OWNER, set_scene
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Route
 
     from tests.page.conftest import Site
 
@@ -201,7 +201,9 @@ async def test_a_lost_gateway_shows_and_comes_back(page: Page, site: Site) -> No
     await expect(notice.first).to_be_visible()
     await page.get_by_role("button", name="Cancel Goes on").click()
     await page.get_by_role("button", name="Cancel the job").click()
-    await expect(page.get_by_text("The job was not cancelled.").first).to_be_visible()
+    await expect(
+        page.get_by_text("The job may not have been cancelled.").first
+    ).to_be_visible()
     await site.cancel(job)
     await site.start()
 
@@ -300,3 +302,72 @@ async def test_nothing_moves_while_jobs_change(page: Page, site: Site) -> None:
         await expect(row_of(page, "One")).to_contain_text(f"{done} of 4 segments")
 
     assert await page.evaluate("window.moved") == 0
+
+
+async def test_what_many_jobs_have_spent_stands_before_their_cancel(
+    page: Page, site: Site
+) -> None:
+    worker_id = await site.record.register()
+    await site.record.at_stitch(worker_id, owner=OWNER, title="All paid")
+    await site.record.read("UPDATE jobs SET spent_usd = 4.5")
+    await page.goto("/")
+    await page.get_by_role("checkbox", name="Select All paid").click()
+    for name, points in (
+        ("Cancel selected…", re.compile(r"\$4\.50 has been spent")),
+        ("Cancel all jobs…", re.compile("1 not begun or paused")),
+    ):
+        await page.get_by_role("button", name=name).click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text(points)
+        await expect(dialog).not_to_contain_text("Nothing has been paid for")
+        await dialog.get_by_role("button", name="Keep them running").click()
+
+
+async def test_a_call_aborted_by_a_pause_may_still_be_billed(
+    page: Page, site: Site
+) -> None:
+    await site.record.create(owner=OWNER, title="Paused")
+    await site.record.read("UPDATE jobs SET unknown_usd = 0.25")
+    await page.goto("/")
+    await page.get_by_role("button", name="Cancel Paused").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("$0.25 may still be billed")
+    await expect(dialog).not_to_contain_text("Nothing has been paid for")
+
+
+async def test_a_cancel_whose_answer_is_lost_is_not_said_to_have_failed(
+    page: Page, site: Site
+) -> None:
+    job = await site.record.create(owner=OWNER, title="Unsure")
+    site.expected_errors.append("ERR_")
+
+    async def lose(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await page.route("**/cancel/**", lose)
+    await page.goto("/")
+    await page.get_by_role("button", name="Cancel Unsure").click()
+    await page.get_by_role("button", name="Cancel the job").click()
+    await expect(page.locator(".notice", has_text="does not answer")).to_be_visible()
+    assert (await site.record.job(job.job_id)).status is Status.CANCELLED
+    await expect(page.get_by_text("was not cancelled")).to_have_count(0)
+
+
+async def test_a_tab_that_is_opened_unseen_takes_no_connection_until_it_is_seen(
+    page: Page, site: Site
+) -> None:
+    await site.record.create(owner=OWNER, title="Behind")
+    await page.add_init_script(
+        "Object.defineProperty(document, 'hidden',"
+        " { get: () => !window.seen, configurable: true })"
+    )
+    streams: list[str] = []
+    page.on("request", lambda r: streams.append(r.url) if "/live/" in r.url else None)
+    await page.goto("/")
+    await page.wait_for_load_state("networkidle")
+    assert streams == []
+    await page.evaluate(
+        "window.seen = true; document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    await expect(row_of(page, "Behind")).to_be_visible()

@@ -304,3 +304,24 @@ async def test_every_state_is_accessible_in_light_and_dark(
     await page.get_by_role("button", name="Fill in an example").click()
     await expect(page.locator("#segments li")).to_have_count(6)
     await assert_accessible("previewed")
+
+
+async def test_audio_is_taken_after_another_program_replaced_the_cookie(
+    page: Page, url: str, expected_errors: list[str]
+) -> None:
+    expected_errors += ["403", "400"]
+    await page.goto("/new")
+    await page.evaluate("import('/page/api.js').then((api) => api.csrfToken())")
+    await page.context.add_cookies(
+        [{"name": "csrftoken", "value": "theirs", "url": url}]
+    )
+    answers: list[int] = []
+    page.on(
+        "response",
+        lambda r: answers.append(r.status) if r.url.endswith("/audio") else None,
+    )
+    await page.locator("#audioUri").set_input_files(
+        {"name": "no.mp3", "mimeType": "audio/mpeg", "buffer": b"no audio"}
+    )
+    await expect(page.locator("#audioUri-note")).to_contain_text("no.mp3:")
+    assert answers == [403, 400]

@@ -171,3 +171,13 @@ async def test_a_store_that_is_not_there_is_unavailable() -> None:
     )
     with pytest.raises(Unavailable):
         await store.delete_unnamed("jobs/1/video/1", nothing)
+
+
+async def test_what_the_store_fails_to_read_may_be_asked_again(
+    store: ArtifactStore, clip: Path
+) -> None:
+    await store.put("jobs/1", clip)
+    with pytest.raises(Unavailable):
+        await store.size("artifact:jobs/1/clip.mp4")
+    with pytest.raises(Unavailable):
+        await read(store, "artifact:jobs/1/clip.mp4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 from refrain.local.embedded import EmbeddedNats
 from refrain.v1 import job_pb2
@@ -31,6 +32,7 @@ async def test_a_job_outlives_its_generator(system: System) -> None:
     await eventually(lambda: not any(map(psutil.pid_exists, media)))
 
 
+@pytest.mark.long
 async def test_a_job_outlives_its_stitcher_killed_while_its_child_encodes(
     system: System,
 ) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from refrain.errors import JobNotFound
 from refrain.v1 import job_pb2 as v1
 from services.gateway.job_service import OWNER
-from services.gateway.live.sse import json_of, json_texts, sent_event
+from services.gateway.live.sse import json_texts, sent_event
 from services.gateway.messages import job_message, segment_message
+from services.gateway.rest.answers import json_text
 
 if TYPE_CHECKING:
     from asyncio import Semaphore
@@ -45,7 +46,7 @@ class LiveJob:
         message = job_message(job)
         if message != self._job:
             self._job = message
-            yield sent_event("job", json_of(message))
+            yield sent_event("job", json_text(message))
         differing = [state for state in segments if self._differs(state)]
         if differing or not self._segments_sent:
             texts = await json_texts(map(segment_message, differing))
@@ -75,4 +76,4 @@ def _event_json(event: v1.JobEvent) -> str:
     message = v1.JobEvent()
     message.CopyFrom(event)
     message.ClearField("job")
-    return json_of(message)
+    return json_text(message)

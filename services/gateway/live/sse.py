@@ -6,9 +6,8 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
-from google.protobuf.json_format import MessageToJson
-
 from refrain.errors import JobNotFound, Unavailable
+from services.gateway.rest.answers import RETRY_MS, json_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -19,8 +18,6 @@ QUIET = 0.1
 """Seconds from one look to the next, however busy the jobs are."""
 WRITTEN = 4
 """Messages that are written as JSON before others have their turn: 0.3 ms."""
-RETRY_MS = 1000
-"""Milliseconds until a browser that lost the stream asks for it again."""
 
 
 class View(Protocol):
@@ -66,18 +63,11 @@ def sent_event(name: str, data: str, sequence: int | None = None) -> bytes:
     return f"{event_id}event: {name}\ndata: {data}\nretry: {RETRY_MS}\n\n".encode()
 
 
-def json_of(message: Message) -> str:
-    """Returns the message in its JSON form, as the API writes it."""
-    return MessageToJson(
-        message, indent=None, always_print_fields_with_no_presence=True
-    )
-
-
 async def json_texts(messages: Iterable[Message]) -> list[str]:
-    """Returns what json_of does of each, with turns for other calls in between."""
+    """Returns what json_text does of each, with turns for other calls in between."""
     texts: list[str] = []
     for message in messages:
-        texts.append(json_of(message))
+        texts.append(json_text(message))
         if len(texts) % WRITTEN == 0:
             await asyncio.sleep(0)
     return texts

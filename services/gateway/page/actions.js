@@ -78,10 +78,11 @@ async function pause() {
 }
 
 function modeOf(value, name, meaning) {
+  const checked = value === "DRAIN";
   return h(
     "label.mode",
     {},
-    h("input", { type: "radio", name: "answer", value, checked: value === "DRAIN" }),
+    h("input", { type: "radio", name: "answer", value, checked, autofocus: checked }),
     h("span", {}, h("b", {}, name), h("span.soft", {}, meaning)),
   );
 }
@@ -109,8 +110,8 @@ function reuse({ segmentsTotal, segmentsCompleted }) {
       ? `It takes over the storyboard and ${segmentsCompleted} of ${total}.`
       : "It takes over the storyboard; no segment was finished.",
     rest > 0
-      ? `The rest costs about ${dollars(rest)} at most.`
-      : "The rest costs nothing by list prices.",
+      ? `The rest costs about ${dollars(rest)} at list prices.`
+      : "The rest costs nothing at list prices.",
   ];
 }
 
@@ -127,15 +128,19 @@ async function erase() {
     ],
     action: "Delete the job",
     keep: "Keep it",
+    final: true,
   });
   if (!answer) return;
   await remove(`jobs/${jobId}`);
   location.replace("/");
 }
 
-// Returns the choice that was made, or "yes"; empty for a no.
-async function ask({ heading, body, action, keep }) {
+// Returns the choice that was made, or "yes"; empty for a no. What is final is not
+// done by a stray Enter.
+async function ask({ heading, body, action, keep, final = false }) {
   const dialog = h("dialog", { "aria-labelledby": "question" });
+  const [{ id }] = body;
+  if (id) dialog.setAttribute("aria-describedby", id);
   const form = h(
     "form",
     { method: "dialog" },
@@ -144,8 +149,8 @@ async function ask({ heading, body, action, keep }) {
     h(
       "div.choices",
       {},
-      h("button.primary", { value: "yes", autofocus: true }, action),
-      h("button", { type: "button", onclick: () => dialog.close("") }, keep),
+      h("button.primary", { value: "yes", autofocus: !final }, action),
+      h("button", { type: "button", autofocus: final, onclick: () => dialog.close("") }, keep),
     ),
   );
   dialog.append(form);
@@ -155,4 +160,4 @@ async function ask({ heading, body, action, keep }) {
 
 const quoted = (title) => h("span", { dir: "auto" }, `“${title}”`);
 const listOf = (points) =>
-  h("ul.points", {}, ...points.map((point) => h("li", {}, point)));
+  h("ul.points", { id: "points" }, ...points.map((point) => h("li", {}, point)));

@@ -17,6 +17,11 @@ export const NO_ANSWER = "The gateway does not answer. Try again in a moment.";
 
 let token = null;
 
+// Forgets the token that was refused, unless a newer one has taken its place.
+export async function renewToken(refused) {
+  if ((await csrfToken()) === refused) token = null;
+}
+
 export async function csrfToken() {
   token ??= fetch("/api/v1/csrfToken")
     .then((response) => response.json())
@@ -32,10 +37,11 @@ export async function csrfToken() {
 // Sends a write; once more if another program on this host replaced the cookie.
 export async function send(path, init) {
   for (const last of [false, true]) {
-    const headers = { ...init.headers, "X-CSRFToken": await csrfToken() };
+    const own = await csrfToken();
+    const headers = { ...init.headers, "X-CSRFToken": own };
     const response = await fetch(path, { ...init, headers });
     if (response.status !== 403 || last) return response;
-    token = null;
+    await renewToken(own);
   }
 }
 
@@ -59,7 +65,7 @@ export async function remove(path) {
 }
 
 async function read(response) {
-  const body = await response.json();
+  const body = await response.json().catch(() => ({ error: { message: NO_ANSWER } }));
   if (!response.ok) throw new ApiError(response.status, body.error);
   return body;
 }

@@ -18,13 +18,17 @@ export async function askToCancel(job) {
   try {
     notify((await cancelJob(job.jobId, reason)).message);
   } catch {
-    notify(`${NO_ANSWER} The job was not cancelled.`);
+    // The answer may be what was lost, and not the cancel.
+    notify(`${NO_ANSWER} The job may not have been cancelled.`);
   }
 }
 
 // Returns the reason, which may be empty; null for a no.
 export function confirmCancel({ heading, points, action, keep }) {
-  const dialog = h("dialog", { "aria-labelledby": "question" });
+  const dialog = h("dialog", {
+    "aria-labelledby": "question",
+    "aria-describedby": "points",
+  });
   const reason = h("input", {
     id: "reason",
     maxLength: MAX_REASON,
@@ -38,7 +42,7 @@ export function confirmCancel({ heading, points, action, keep }) {
       "form",
       { method: "dialog" },
       h("h2", { id: "question" }, ...heading),
-      h("ul.points", {}, ...points.map((point) => h("li", {}, point))),
+      h("ul.points", { id: "points" }, ...points.map((point) => h("li", {}, point))),
       h("div.field", {}, h("label", { for: "reason" }, "Reason (optional)"), reason),
       h(
         "div.choices",
@@ -76,13 +80,17 @@ function pointsOf(job) {
   ];
 }
 
-// What a cancel saves, and what may be billed all the same.
-export function moneyPoints({ spentUsd, avoidableUsd, inFlightUsd, unstoppableUsd }) {
+// What a cancel saves, and what may be billed all the same. Nobody knows what was
+// spent if spentUsd is undefined.
+export function moneyPoints(amounts) {
+  const { spentUsd, unknownUsd, avoidableUsd, inFlightUsd, unstoppableUsd } = amounts;
   const points = [];
   if (spentUsd > 0) points.push(`${dollars(spentUsd)} has been spent.`);
+  if (unknownUsd > 0) points.push(`${dollars(unknownUsd)} may still be billed for aborted calls.`);
   if (avoidableUsd > 0) points.push(`Saves up to ${dollars(avoidableUsd)} of calls not yet sent.`);
   if (inFlightUsd > 0) points.push(inFlight(inFlightUsd, unstoppableUsd));
-  return points.length ? points : ["Nothing has been paid for, and nothing will be."];
+  if (points.length || spentUsd === undefined) return points;
+  return ["Nothing has been paid for, and nothing will be."];
 }
 
 function inFlight(amount, unstoppable) {

@@ -72,10 +72,13 @@ function show() {
   setAttribute(byId("page"), "aria-busy", "false");
 }
 
-// What the badge, and the failure below it, do not say.
+// What the badge, the failure and the receipt do not say.
 function sayMore() {
+  if (job.status === "FAILED") return "";
+  if (job.status === "CANCELLED") return job.message;
   const line = lineOf(job);
-  return job.status === "FAILED" || line === badgeOf(job) ? "" : line;
+  const badge = badgeOf(job);
+  return line.startsWith(badge) ? line.slice(badge.length).trim() : line;
 }
 
 function showElapsed() {

@@ -79,6 +79,7 @@ function onTaken(page) {
   setHidden(byId("older"), !nextPageToken);
   setHidden(byId("newer"), !view().page);
   showEmpty();
+  showMatching();
   showPicked();
 }
 
@@ -150,7 +151,8 @@ function showMatching() {
   const { text, status } = view();
   const narrowed = text || status;
   setText(byId("matching"), narrowed ? "Cancel all matching…" : "Cancel all jobs…");
-  byId("matching").disabled = Boolean(status) && !matchingFilter().statuses.length;
+  const none = byId("jobs").getAttribute("aria-busy") === "false" && !listed().length;
+  byId("matching").disabled = none || (Boolean(status) && !matchingFilter().statuses.length);
 }
 
 // What a person does.

@@ -14,7 +14,7 @@ export function listen(url, handlers, onRefused = () => {}) {
   let closed = false;
 
   function open() {
-    if (closed || source) return;
+    if (closed || source || document.hidden) return;
     source = new EventSource(url());
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => {

@@ -11,7 +11,8 @@ export async function cancelSelected(jobs) {
   const kept = jobs.reduce((sum, job) => sum + job.segmentsCompleted, 0);
   const running = jobs.filter((job) => job.tasksRunning > 0).length;
   const reason = await confirmMany(jobs.length, running, {
-    spentUsd: 0,
+    spentUsd: total("spentUsd"),
+    unknownUsd: total("unknownUsd"),
     avoidableUsd: total("avoidableUsd"),
     inFlightUsd: total("inFlightUsd"),
     unstoppableUsd: total("unstoppableUsd"),
@@ -27,7 +28,10 @@ export async function cancelSelected(jobs) {
       outcome: job ? nameOf(job.status) : status.message,
       refused: !job,
     }));
-    await showResults(lines, lines.length);
+    const count = (outcome) => lines.filter((line) => line.outcome === outcome).length;
+    const [cancelled, cancelling] = [count("Cancelled"), count("Cancelling")];
+    const refused = lines.length - cancelled - cancelling;
+    await showResults(lines, { cancelled, cancelling, refused });
   });
 }
 
@@ -38,24 +42,28 @@ export async function cancelMatching(filter) {
     const found = await post("jobs:cancel", { ...request, dryRun: true });
     const count = found.cancelled + found.cancelling + found.remaining;
     if (!count) return notify("No job that matches can be cancelled.");
-    const amounts = { ...found, spentUsd: 0, kept: 0 };
+    const amounts = { ...found, kept: 0 };
     const reason = await confirmMany(count, found.cancelling, amounts);
     if (reason !== null) await cancelAll({ ...request, reason });
   });
 }
 
+// A call takes 10,000; what the last one left is shown, also if it fails.
 async function cancelAll(request) {
   const lines = [];
-  let count = 0;
-  let answer;
-  do {
-    answer = await post("jobs:cancel", request);
-    count += answer.cancelled + answer.cancelling;
-    for (const job of answer.sample)
-      lines.push({ title: job.title, outcome: nameOf(job.status) });
-    // What is left when a call changed nothing is held by others, who end it.
-  } while (answer.remaining && answer.cancelled + answer.cancelling);
-  await showResults(lines, count);
+  const counts = { cancelled: 0, cancelling: 0, refused: 0 };
+  await attempt(async () => {
+    let answer;
+    do {
+      answer = await post("jobs:cancel", request);
+      counts.cancelled += answer.cancelled;
+      counts.cancelling += answer.cancelling;
+      counts.refused = answer.remaining;
+      for (const { title, status } of answer.sample)
+        lines.push({ title, outcome: nameOf(status) });
+    } while (answer.remaining && answer.cancelled + answer.cancelling);
+  });
+  if (lines.length) await showResults(lines, counts);
 }
 
 function confirmMany(count, running, amounts) {
@@ -83,18 +91,18 @@ async function attempt(work) {
   }
 }
 
-function showResults(lines, count) {
-  const refused = lines.filter((line) => line.refused).length;
+function showResults(lines, counts) {
+  const more = counts.cancelled + counts.cancelling + counts.refused - lines.length;
   const dialog = h(
     "dialog",
     { "aria-labelledby": "results" },
     h(
       "form",
       { method: "dialog" },
-      h("h2", { id: "results" }, headingOf(count - refused, refused)),
+      h("h2", { id: "results" }, headingOf(counts)),
       h("ul.results", { tabIndex: 0, role: "list", "aria-label": "What became of each" },
         ...lines.map(lineOf),
-        count > lines.length && h("li.soft", {}, `and ${plural(count - lines.length, "job")} more`),
+        more > 0 && h("li.soft", {}, `and ${plural(more, "job")} more`),
       ),
       h("div.choices", {}, h("button.primary", { autofocus: true }, "Close")),
     ),
@@ -102,9 +110,11 @@ function showResults(lines, count) {
   return shown(dialog);
 }
 
-function headingOf(cancelled, refused) {
-  const done = `${plural(cancelled, "job")} cancelled`;
-  return refused ? `${done}, ${refused} could not be` : done;
+function headingOf({ cancelled, cancelling, refused }) {
+  const parts = [`${plural(cancelled, "job")} cancelled`];
+  if (cancelling) parts.push(`${cancelling.toLocaleString("en")} cancelling`);
+  if (refused) parts.push(`${refused.toLocaleString("en")} not cancelled`);
+  return parts.join(", ");
 }
 
 function lineOf({ title, outcome, refused }) {

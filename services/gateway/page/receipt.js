@@ -71,7 +71,7 @@ export function showCost({ finishTime, cancellation, cost }) {
     ["In flight", cost.inFlightUsd, !finishTime],
     ["Of that, unstoppable", cost.unstoppableUsd, running],
     ["A cancel now saves up to", cost.avoidableUsd, running],
-    ["Saved", cost.avoidedUsd, cancellation],
+    [cancellation ? "Saved" : "Not spent", cost.avoidedUsd, cancellation],
     ["Probably saved", cost.avoidedProbablyUsd, cancellation],
     ["May still be billed", cost.unknownUsd, cancellation],
   ];

@@ -105,12 +105,12 @@ function show(row, job) {
   setHidden(row.cancel, !cancellable);
   row.pick.disabled = !cancellable;
   if (!cancellable) row.pick.checked = false;
-  setText(row.elapsed, elapsedOf(job));
+  setText(row.elapsed, `${elapsedOf(job)} elapsed`);
 }
 
 export function showElapsed() {
   for (const [jobId, row] of rows) {
     const job = jobs.get(jobId);
-    if (!job.finishTime) setText(row.elapsed, elapsedOf(job));
+    if (!job.finishTime) setText(row.elapsed, `${elapsedOf(job)} elapsed`);
   }
 }

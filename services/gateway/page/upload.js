@@ -1,5 +1,5 @@
 // The audio of the song: uploaded while the rest is typed.
-import { ApiError, csrfToken, NO_ANSWER } from "./api.js";
+import { ApiError, csrfToken, NO_ANSWER, renewToken } from "./api.js";
 import { byId, setHidden, setText } from "./dom.js";
 import { say } from "./notices.js";
 import { clock, secondsOf } from "./words.js";
@@ -56,9 +56,20 @@ function leave() {
   if (focused) control.focus();
 }
 
-// XMLHttpRequest, because fetch does not tell how much it has sent.
+// Once more if another program on this host replaced the cookie.
 async function send(own, file) {
   const token = await csrfToken();
+  try {
+    return await sendWith(token, own, file);
+  } catch (error) {
+    if (error.status !== 403) throw error;
+    await renewToken(token);
+    return sendWith(await csrfToken(), own, file);
+  }
+}
+
+// XMLHttpRequest, because fetch does not tell how much it has sent.
+async function sendWith(token, own, file) {
   if (upload !== own) return undefined;
   return new Promise((resolve, reject) => {
     const request = (own.request = new XMLHttpRequest());

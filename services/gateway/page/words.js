@@ -89,16 +89,16 @@ export function stoppingOf(job) {
 }
 
 // Who, when, why, how fast, what was kept and what was saved; as one phrase each.
-export function receiptOf(job) {
+function receiptOf(job) {
   const { cancellation, cost } = job;
-  const saved = cost.avoidedUsd + cost.avoidedProbablyUsd;
   return [
     `By ${whoOf(cancellation.requestedBy)} at ${timeOf(cancellation.requestTime)}`,
     cancellation.reason && `“${cancellation.reason}”`,
     stoppedIn(cancellation),
     cancellation.segmentsKept > 0 &&
       `${plural(cancellation.segmentsKept, "segment")} kept`,
-    saved > 0 && `${dollars(saved)} saved`,
+    cost.avoidedUsd > 0 && `${dollars(cost.avoidedUsd)} saved`,
+    cost.avoidedProbablyUsd > 0 && `${dollars(cost.avoidedProbablyUsd)} probably saved`,
     cost.unknownUsd > 0 && `${dollars(cost.unknownUsd)} may still be billed`,
   ].filter(Boolean);
 }

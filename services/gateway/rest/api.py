@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message_factory import GetMessageClass
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.convertors import Convertor, register_url_convertor
@@ -18,6 +17,7 @@ from starlette.routing import Route
 
 from refrain.errors import InvalidRequest, RefrainError, SequenceOutOfRange
 from refrain.v1 import job_service_pb2 as v1
+from services.gateway.rest.answers import RETRY_MS, json_object, json_text
 from services.gateway.rest.files import download_artifact, upload_audio
 from services.gateway.rest.openapi import openapi
 from services.gateway.rest.rpcs import PREFIX, RPCS
@@ -111,8 +111,8 @@ class Rest:
             with names_as_in_json(rpc.request):
                 answer = await _unless_left(request, behavior(message, None))
             if answer.ByteSize() > LARGE:
-                return JSONResponse(await asyncio.to_thread(_as_json, answer))
-            return JSONResponse(_as_json(answer))
+                return JSONResponse(await asyncio.to_thread(json_object, answer))
+            return JSONResponse(json_object(answer))
 
         return answer
 
@@ -145,8 +145,9 @@ class Rest:
         try:
             async with aclosing(self._service.WatchJob(message, None)) as events:
                 async for event in events:
-                    data = json.dumps(_as_json(event))
-                    yield ServerSentEvent(data, id=str(event.sequence), retry=1000)
+                    yield ServerSentEvent(
+                        json_text(event), id=str(event.sequence), retry=RETRY_MS
+                    )
         except RefrainError as err:
             yield ServerSentEvent(json.dumps(error_body(err)), event="failure")
 
@@ -154,7 +155,7 @@ class Rest:
         return Response(self._document, media_type="application/json")
 
     async def _upload(self, request: Request) -> Response:
-        return JSONResponse(_as_json(await upload_audio(self._service, request)))
+        return JSONResponse(json_object(await upload_audio(self._service, request)))
 
     async def _download(self, request: Request) -> Response:
         return await download_artifact(self._jobs, request)
@@ -222,10 +223,6 @@ async def _unless_left(request: Request, call: Awaitable[Message]) -> Message:
 async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _as_json(message: Message) -> dict[str, Any]:
-    return MessageToDict(message, always_print_fields_with_no_presence=True)
 
 
 async def _csrf_token(_request: Request) -> Response:

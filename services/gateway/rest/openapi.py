@@ -13,6 +13,7 @@ from services.gateway.rest.comments import read_comments
 from services.gateway.rest.files import ANY_TYPE, MEDIA_TYPES
 from services.gateway.rest.rpcs import PREFIX, RPCS
 from services.gateway.rest.schemas import Schemas
+from services.gateway.web.guard import COOKIE, HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,8 @@ _ERRORS = {
 }
 _TOKEN = {
     "operationId": "GetCsrfToken",
-    "summary": "Returns the token that a write sends as X-CSRFToken",
-    "description": "It is that of the cookie csrftoken, which this sets if need be.",
+    "summary": f"Returns the token that a write sends as {HEADER}",
+    "description": f"It is that of the cookie {COOKIE}, which this sets if need be.",
     "responses": {
         "200": {
             "description": "The token.",
@@ -117,8 +118,8 @@ def openapi() -> dict[str, Any]:
                 for status, why in _ERRORS.items()
             },
             "securitySchemes": {
-                "csrfToken": {"type": "apiKey", "in": "header", "name": "X-CSRFToken"},
-                "csrfCookie": {"type": "apiKey", "in": "cookie", "name": "csrftoken"},
+                "csrfToken": {"type": "apiKey", "in": "header", "name": HEADER},
+                "csrfCookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             },
         },
     }

@@ -11,7 +11,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from refrain.errors import InvalidRequest
 from services.gateway.rest.json_types import json_type
-from services.gateway.web.refusals import BodyTooLarge, NoJson
+from services.gateway.web.bodies import media_type, read_body
+from services.gateway.web.refusals import NoJson
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -37,15 +38,10 @@ async def read_json(request: Request) -> dict[str, Any]:
 
     Raises BodyTooLarge, NoJson, and InvalidRequest for anything but an object.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BodyTooLarge(MAX_BODY)
+    body = await read_body(request, MAX_BODY)
     if not body:
         return {}
-    content_type = request.headers.get("content-type", "").partition(";")[0]
-    if content_type.strip().lower() != "application/json":
+    if media_type(request) != "application/json":
         raise NoJson
     try:
         value = json.loads(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 """Any other Host is a name that someone points at this machine: DNS rebinding."""
-COOKIE = "csrftoken"
+COOKIE, HEADER = "csrftoken", "X-CSRFToken"
+"""In both of them a write sends the token."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"}
 """Methods that change nothing, by their definitions."""
 
@@ -40,7 +41,7 @@ _HEADERS = {
 }
 _NO_TOKEN = (
     f"Send the cookie {COOKIE} of GET /api/v1/csrfToken back, and its value as "
-    "X-CSRFToken."
+    f"{HEADER}."
 )
 
 _token: ContextVar[str] = ContextVar("token")
@@ -56,6 +57,8 @@ def guarded(app: ASGIApp, database_url: str) -> ASGIApp:
         app,
         secret.hex(),
         safe_methods=SAFE_METHODS,
+        cookie_name=COOKIE,
+        header_name=HEADER,
         cookie_httponly=True,
         cookie_samesite="strict",
     )

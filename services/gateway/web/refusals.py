@@ -34,7 +34,6 @@ HTTP_STATUSES: dict[Code.ValueType, int] = {
     Code.ALREADY_EXISTS: 409,
     Code.FAILED_PRECONDITION: 409,
     Code.INTERNAL: 500,
-    Code.UNIMPLEMENTED: 501,
     Code.UNAVAILABLE: 503,
 }
 """What google.rpc.Code says of each code, but 409 and not 400 for what cannot be

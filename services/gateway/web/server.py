@@ -22,6 +22,7 @@ from services.gateway.job_service import OWNER
 from services.gateway.live.streams import Live
 from services.gateway.messages import job_message
 from services.gateway.rest.api import Rest
+from services.gateway.web.bodies import media_type, read_body
 from services.gateway.web.byte_ranges import answer_file
 from services.gateway.web.guard import guarded
 from services.gateway.web.refusals import (
@@ -154,12 +155,11 @@ def _shell(path: str, file: str) -> Route:
 
 async def _read_reason(request: Request) -> str:
     """Returns the `reason` of a JSON object or of a form; empty if there is none."""
-    body = await _read_body(request)
+    body = await read_body(request, MAX_BODY)
     if not body:
         return ""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip()
     try:
-        match content_type:
+        match media_type(request):
             case "application/json":
                 reason = _reason_of(json.loads(body))
             case "application/x-www-form-urlencoded":
@@ -184,15 +184,6 @@ def _reason_of(body: Any) -> str:
             return ""
         case _:
             raise ValueError
-
-
-async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, f"Send at most {MAX_BODY:,} bytes.")
-    return bytes(body)
 
 
 @contextmanager
