@@ -121,5 +121,7 @@ def _estimate_clip(
             return estimate_veo_clip(settings.veo_model, *size, duration)
         case "odyssey":
             return estimate_odyssey_clip(settings.odyssey_usd_per_second, duration)
-        case _:
+        case "local":
             return FREE
+        case name:
+            raise ValueError(f"{name!r} has no price")
