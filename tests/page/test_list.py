@@ -26,8 +26,10 @@ def row_of(page: Page, title: str) -> Locator:
 async def test_a_job_that_is_created_meanwhile_comes_first(
     page: Page, site: Site
 ) -> None:
-    await site.record.create(owner=OWNER, title="Older")
     await page.goto("/")
+    await expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
+    assert await site.violations(page) == []
+    await site.record.create(owner=OWNER, title="Older")
     await expect(page.locator(".title")).to_have_text(["Older"])
 
     job = await site.record.create(owner=OWNER, title="Newer")
@@ -141,6 +143,7 @@ async def test_selected_jobs_are_cancelled_each_for_itself(
     await page.get_by_role("checkbox", name="Select Take 5").click()
     await page.get_by_role("checkbox", name="Select Take 2").click(modifiers=["Shift"])
     await expect(page.get_by_text("4 selected")).to_be_visible()
+    assert await site.violations(page) == []
     await page.get_by_role("button", name="Cancel selected…").click()
     # It ends while the person reads, and the page has not heard of it.
     await site.record.read(
@@ -159,6 +162,7 @@ async def test_selected_jobs_are_cancelled_each_for_itself(
             re.compile("Take 2.*Cancelled"),
         ]
     )
+    assert await site.violations(page) == []
     await page.get_by_role("button", name="Close").click()
     await expect(page.get_by_role("button", name="Cancel selected…")).to_be_hidden()
 
@@ -188,6 +192,7 @@ async def test_the_list_is_filtered_paged_and_kept_in_the_address(
     await expect(page.locator(".job")).to_have_count(50)
     await page.get_by_label("Title or artist").fill("no such song")
     await expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    assert await site.violations(page) == []
 
 
 async def test_a_lost_gateway_shows_and_comes_back(page: Page, site: Site) -> None:
@@ -199,6 +204,7 @@ async def test_a_lost_gateway_shows_and_comes_back(page: Page, site: Site) -> No
     await site.stop()
     notice = page.get_by_text("The connection is lost. Reconnecting…")
     await expect(notice.first).to_be_visible()
+    assert await site.violations(page) == []
     await page.get_by_role("button", name="Cancel Goes on").click()
     await page.get_by_role("button", name="Cancel the job").click()
     await expect(

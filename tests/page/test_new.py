@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -325,3 +326,22 @@ async def test_audio_is_taken_after_another_program_replaced_the_cookie(
     )
     await expect(page.locator("#audioUri-note")).to_contain_text("no.mp3:")
     assert answers == [403, 400]
+
+
+async def test_a_file_that_is_chosen_before_the_page_is_ready_is_read(
+    page: Page, site: Site
+) -> None:
+    chosen = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await chosen.wait()
+        await route.continue_()
+
+    await page.route("**/new.js", hold)
+    await page.goto("/new", wait_until="commit")
+    await page.locator("#lyrics-file").set_input_files(
+        text_file("a.lrc", b"[00:01.00]Soon")
+    )
+    chosen.set()
+
+    await expect(page.locator("#lyrics")).to_have_value("[00:01.00]Soon")

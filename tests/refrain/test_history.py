@@ -62,7 +62,7 @@ def tell(record: Record, runner: Runner, histories: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_no_history_makes_the_record_unsound(record: Record, runner: Runner) -> None:
-    tell(record, runner, histories=40)
+    tell(record, runner, histories=25)
 
 
 @pytest.mark.long

@@ -172,14 +172,19 @@ window.addEventListener("drop", onDrop);
 for (const [id, take] of [
   ["lyrics-file", takeLyrics],
   ["audioUri", takeAudio],
-])
-  byId(id).addEventListener("change", ({ target }) => {
-    const [file] = target.files;
+]) {
+  const control = byId(id);
+  const onChosen = () => {
+    const [file] = control.files;
     if (!file) return;
     take(file);
     // The same file can be chosen again.
-    target.value = "";
-  });
+    control.value = "";
+  };
+  control.addEventListener("change", onChosen);
+  // It may have been chosen before this ran, on a slow machine.
+  window.addEventListener("load", onChosen);
+}
 
 // What a person does.
 
