@@ -22,7 +22,7 @@ def test_the_looks_on_offer_are_those_of_the_local_renderer() -> None:
 
 def test_each_look_is_shown_in_its_own_colours() -> None:
     rules = re.findall(
-        r'\[data-look="(\w+)"\] {(.*?)}', (PAGE / "new.css").read_text(), re.DOTALL
+        r'\[data-look="(\w+)"\] {(.*?)}', (PAGE / "looks.css").read_text(), re.DOTALL
     )
     shown = {name: set(re.findall(r"#([0-9a-f]{6})", rule)) for name, rule in rules}
     assert shown.keys() == {look.name for look in LOOKS}
