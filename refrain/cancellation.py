@@ -53,7 +53,7 @@ class CancelScope:
         try:
             await asyncio.wait([self._task])
         except asyncio.CancelledError:
-            await self._end(self._task)
+            await end(self._task)
             raise
         if self._task.cancelled():
             if not self.cancel_called:
@@ -67,11 +67,13 @@ class CancelScope:
             self._task.cancel()
             asyncio.get_running_loop().call_later(CANCEL_AGAIN, self._cancel)
 
-    @staticmethod
-    async def _end(task: asyncio.Task[Any]) -> None:
-        while not task.done():
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels the tasks, also those that swallow it, until all have ended."""
+    while open_tasks := [task for task in tasks if not task.done()]:
+        for task in open_tasks:
             task.cancel()
-            await asyncio.wait([task], timeout=CANCEL_AGAIN)
+        await asyncio.wait(open_tasks, timeout=CANCEL_AGAIN)
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:

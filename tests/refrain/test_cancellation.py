@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from refrain.cancellation import CANCEL_AGAIN, CancelScope, shielded
+from refrain.cancellation import CANCEL_AGAIN, CancelScope, end, shielded
 from refrain.job import AbortReason
 from tests.eventually import eventually
 
@@ -142,3 +142,22 @@ async def test_shielded_work_returns_or_raises_what_it_made() -> None:
     assert await shielded(work()) == "made"
     with pytest.raises(LookupError):
         await shielded(fail())
+
+
+async def test_all_tasks_have_ended_also_those_that_swallow_a_cancellation() -> None:
+    works = [Work(), Work(swallows=2)]
+    tasks = [asyncio.create_task(work()) for work in works]
+    for work in works:
+        await work.started.wait()
+    await end(*tasks)
+    assert all(task.cancelled() for task in tasks)
+    assert [work.cancellations for work in works] == [1, 3]
+
+
+async def test_an_end_leaves_what_a_task_has_made() -> None:
+    work = Work()
+    work.release.set()
+    task = asyncio.create_task(work())
+    await task
+    await end(task)
+    assert task.result() == "made"

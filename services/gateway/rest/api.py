@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from refrain.cancellation import end
 from refrain.errors import InvalidRequest, RefrainError, SequenceOutOfRange
 from refrain.v1 import job_service_pb2 as v1
 from services.gateway.rest.answers import RETRY_MS, json_object, json_text
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         AsyncGenerator,
         Awaitable,
         Callable,
+        Coroutine,
         Mapping,
     )
     from typing import TypeAlias
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 DEADLINE = 60
-"""Seconds that a call may take: what lies between closes what is silent for long."""
+"""Seconds that a call may take: proxies close a connection that is silent for long."""
 LARGE = 8 * 1024
 """Bytes of a message that takes more than some milliseconds to write as JSON."""
 
@@ -199,12 +201,12 @@ async def _read(rpc: Rpc, request: Request) -> Any:
     return message
 
 
-async def _unless_left(request: Request, call: Awaitable[Message]) -> Message:
+async def _unless_left(request: Request, call: Coroutine[Any, Any, Message]) -> Message:
     """Returns what the call does; it is cancelled when the client leaves.
 
     Raises ClientDisconnect then, and DeadlineExceeded.
     """
-    answer, left = asyncio.ensure_future(call), asyncio.ensure_future(_left(request))
+    answer, left = asyncio.create_task(call), asyncio.create_task(_left(request))
     try:
         await asyncio.wait(
             (answer, left), timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED
@@ -215,9 +217,10 @@ async def _unless_left(request: Request, call: Awaitable[Message]) -> Message:
             raise ClientDisconnect
         raise DeadlineExceeded(f"Not done within {DEADLINE} s; ask again.")
     finally:
-        answer.cancel()
-        left.cancel()
-        await asyncio.wait((answer, left))
+        await end(answer, left)
+        if not answer.cancelled():
+            # Nobody is left who could be told.
+            answer.exception()
 
 
 async def _left(request: Request) -> None:
