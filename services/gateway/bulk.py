@@ -68,7 +68,6 @@ class BulkCancel:
 
     async def by_filter(self, owner: str, jobs: JobFilter, reason: str) -> Cancelled:
         """Cancels up to CHUNKS chunks; a caller that leaves ends it between two."""
-        read_reason(reason)
         counts: Counter[Status] = Counter()
         sample: list[Job] = []
         chunks = looks = 0
