@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,6 +14,7 @@ from refrain.v1 import job_pb2
 from refrain.v1 import job_service_pb2 as v1
 from tests.eventually import eventually
 from tests.gateway.answers import reason, refusal, violations
+from tests.gateway.silence import silence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -225,13 +224,13 @@ async def test_a_cancel_is_idempotent_and_keeps_the_first_reason(
 async def test_audio_is_measured_and_may_be_used_by_its_owner(
     api: JobServiceAsyncStub,
 ) -> None:
-    uploaded = await api.UploadAudio(_parts(_silence(seconds=4)))
+    uploaded = await api.UploadAudio(_parts(silence(seconds=4)))
     assert uploaded.duration == Duration(seconds=4)
     job = await api.CreateJob(request(audioUri=uploaded.audio_uri))
     assert job.status == job_pb2.Job.PENDING
     download = v1.DownloadArtifactRequest(uri=uploaded.audio_uri)
     chunks = [part.chunk async for part in api.DownloadArtifact(download)]
-    assert b"".join(chunks) == _silence(seconds=4)
+    assert b"".join(chunks) == silence(seconds=4)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +252,7 @@ async def test_what_is_no_audio_is_refused(
 
 async def test_audio_over_20_minutes_is_refused(api: JobServiceAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await api.UploadAudio(_parts(_silence(seconds=1201)))
+        await api.UploadAudio(_parts(silence(seconds=1201)))
     assert "20 minutes" in violations(error.value)["chunk"]
 
 
@@ -295,16 +294,6 @@ async def test_a_cancel_is_committed_though_its_caller_leaves(
         return after.status == job_pb2.Job.CANCELLED
 
     await eventually(is_cancelled)
-
-
-def _silence(*, seconds: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as audio:
-        audio.setnchannels(1)
-        audio.setsampwidth(1)
-        audio.setframerate(8000)
-        audio.writeframes(b"\x80" * 8000 * seconds)
-    return file.getvalue()
 
 
 async def _parts(content: bytes) -> AsyncIterator[v1.UploadAudioRequest]:

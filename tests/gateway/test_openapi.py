@@ -71,31 +71,27 @@ async def run_schemathesis(
     return process.returncode, said.decode()
 
 
-async def test_schemathesis_finds_nothing_in_a_short_run(
-    gateway: Gateway, browser: httpx.AsyncClient, completed: Job, tmp_path: Path
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [
+        ("examples,fuzzing", 2),
+        pytest.param(
+            *("examples,coverage,fuzzing", 40),
+            marks=[pytest.mark.long, pytest.mark.timeout(900)],
+        ),
+    ],
+)
+async def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(
+    gateway: Gateway,
+    browser: httpx.AsyncClient,
+    completed: Job,
+    tmp_path: Path,
+    phases: str,
+    examples: int,
 ) -> None:
+    options = ("--phases", phases, "--max-examples", str(examples))
     status, said = await run_schemathesis(
-        gateway,
-        browser,
-        completed,
-        tmp_path,
-        *("--phases", "examples,fuzzing", "--max-examples", "2"),
-    )
-
-    assert status == 0, said
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-async def test_schemathesis_finds_nothing_in_a_long_run(
-    gateway: Gateway, browser: httpx.AsyncClient, completed: Job, tmp_path: Path
-) -> None:
-    status, said = await run_schemathesis(
-        gateway,
-        browser,
-        completed,
-        tmp_path,
-        *("--phases", "examples,coverage,fuzzing", "--max-examples", "40"),
+        gateway, browser, completed, tmp_path, *options
     )
 
     assert status == 0, said

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import wave
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +11,7 @@ import pytest
 from services.gateway.audio import MAX_BYTES
 from services.gateway.rest.rpcs import PREFIX
 from tests.gateway.conftest import VIDEO
+from tests.gateway.silence import silence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,17 +21,6 @@ if TYPE_CHECKING:
 
     from refrain.job import Job
     from tests.gateway.conftest import Gateway
-
-
-def silence(*, seconds: int) -> bytes:
-    """A WAVE file."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as audio:
-        audio.setnchannels(1)
-        audio.setsampwidth(1)
-        audio.setframerate(8000)
-        audio.writeframes(b"\x80" * 8000 * seconds)
-    return file.getvalue()
 
 
 async def chunks(content: bytes) -> AsyncIterator[bytes]:

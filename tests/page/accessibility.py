@@ -1,4 +1,4 @@
-"""Accessibility: what axe-core finds wrong with a page."""
+"""Accessibility: what axe-core finds wrong with a page, and what moves on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from axe_playwright_python.async_playwright import Axe
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
+WATCH_SHIFTS = """() => {
+    window.moved = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) window.moved += entry.value;
+    }).observe({ type: "layout-shift" });
+}"""
 SHOWN = 3
 """Elements that a finding names."""
 

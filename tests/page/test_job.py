@@ -12,6 +12,7 @@ from playwright.async_api import expect
 
 from refrain.outcome import Aborted, VideoMade
 from refrain.provider_call import CallStatus, CancelState
+from tests.page.accessibility import WATCH_SHIFTS
 from tests.page.scene import LONG_LEASE, OWNER, set_scene
 from tests.refrain.record import image_call
 from tests.stitcher.material import WIDTH, make_clip
@@ -78,14 +79,7 @@ async def test_segments_fill_in_and_nothing_moves(
     state = first.locator(".state")
     await expect(state).to_have_text("Waiting")
     await expect(first).to_contain_text("1 · 0:00\u20130:05")
-    await page.evaluate(
-        """() => {
-            window.moved = 0;
-            new PerformanceObserver((list) => {
-                for (const entry of list.getEntries()) window.moved += entry.value;
-            }).observe({ type: "layout-shift" });
-        }"""
-    )
+    await page.evaluate(WATCH_SHIFTS)
 
     task = await site.record.claim(worker_id)
     call = await site.record.begin(task, image_call())

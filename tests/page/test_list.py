@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from refrain.job import Status
 from refrain.outcome import Aborted
+from tests.page.accessibility import WATCH_SHIFTS
 from tests.page.scene import OWNER, set_scene
 
 if TYPE_CHECKING:
@@ -293,14 +294,7 @@ async def test_nothing_moves_while_jobs_change(page: Page, site: Site) -> None:
     await site.record.create(owner=OWNER, title="Another")
     await page.goto("/")
     await expect(page.locator(".job")).to_have_count(2)
-    await page.evaluate(
-        """() => {
-            window.moved = 0;
-            new PerformanceObserver((list) => {
-                for (const entry of list.getEntries()) window.moved += entry.value;
-            }).observe({ type: "layout-shift" });
-        }"""
-    )
+    await page.evaluate(WATCH_SHIFTS)
     for done in range(1, 5):
         change = await site.record.settle(await site.record.claim(worker_id))
         assert change

@@ -25,6 +25,7 @@ from refrain.job import (
 from refrain.outcome import ClipMade, Failed, Outcome, Planned, VideoMade
 from refrain.provider_call import (
     FREE,
+    CallStatus,
     CancelState,
     NewCall,
     ProviderCall,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(seconds=10)
 IMAGE_USD = Decimal("0.0670")
+PRICE = Decimal("0.0671")
+"""Of an image, by its answer."""
 CLIP_USD = Decimal("0.5000")
 SEGMENT_USD = IMAGE_USD + CLIP_USD
 FAILED = Failed(error={"code": 13, "message": "no such voice"}, retryable=False)
@@ -252,6 +255,17 @@ class Record:
         call = await self.begin(task, clip_call(**changes))
         await self.calls.record_operation(call.call_id, f"operation {call.call_id}")
         return await self.calls.get_call(call.call_id)
+
+    async def under_way(self) -> tuple[Job, Task, Task]:
+        """A clip after its image, an image, and a segment of which nothing was sent."""
+        worker_id = await self.register()
+        job = await self.at_paid_segments(worker_id, segments=3)
+        task, other = await self.claim(worker_id), await self.claim(worker_id)
+        image = await self.begin(task, image_call())
+        await self.calls.finish_call(image, CallStatus.ANSWERED, PRICE)
+        await self.start_clip(task)
+        await self.begin(other, image_call())
+        return job, task, other
 
     async def at_stitch(self, worker_id: UUID, **job: Any) -> Job:
         """A job of one segment whose stitch is queued."""

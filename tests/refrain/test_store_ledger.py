@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +26,7 @@ from tests.refrain.record import (
     CLIP_USD,
     FAILED,
     IMAGE_USD,
+    PRICE,
     RETRY,
     SEGMENT_USD,
     Record,
@@ -38,21 +38,6 @@ from tests.refrain.record import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-PRICE = Decimal("0.0671")
-"""Of an image, by its answer."""
-
-
-async def under_way(record: Record) -> tuple[Job, Task, Task]:
-    """A clip after its image, an image, and a segment of which nothing was sent."""
-    worker_id = await record.register()
-    job = await record.at_paid_segments(worker_id, segments=3)
-    task, other = await record.claim(worker_id), await record.claim(worker_id)
-    image = await record.begin(task, image_call())
-    await record.calls.finish_call(image, CallStatus.ANSWERED, PRICE)
-    await record.start_clip(task)
-    await record.begin(other, image_call())
-    return job, task, other
 
 
 async def abort(record: Record, *tasks: Task) -> None:
@@ -121,7 +106,7 @@ async def as_its_worker_died(record: Record, job: Job, *tasks: Task) -> None:
 async def test_every_stop_costs_and_saves_the_same(
     record: Record, stops: Callable[..., Awaitable[None]]
 ) -> None:
-    job, task, other = await under_way(record)
+    job, task, other = await record.under_way()
     await stops(record, job, task, other)
     stopped = await record.job(job.job_id)
     assert stopped.status in {Status.CANCELLED, Status.FAILED}
@@ -137,7 +122,7 @@ async def test_every_stop_costs_and_saves_the_same(
 
 
 async def test_what_runs_is_in_flight_until_it_settles(record: Record) -> None:
-    job, task, other = await under_way(record)
+    job, task, other = await record.under_way()
     assert costs(await record.job(job.job_id)) == {
         "spent_usd": PRICE,
         "in_flight_usd": CLIP_USD + IMAGE_USD,
@@ -169,7 +154,7 @@ async def test_what_runs_is_in_flight_until_it_settles(record: Record) -> None:
 
 
 async def test_what_finishes_anyway_is_spent(record: Record) -> None:
-    job, task, other = await under_way(record)
+    job, task, other = await record.under_way()
     await record.cancel(job)
     call = await record.calls.take_up_call(task, provider="omni", purpose=Purpose.CLIP)
     assert call is None
@@ -325,7 +310,7 @@ async def test_a_made_segment_leaves_nothing_running(record: Record) -> None:
 async def test_a_failure_tells_what_it_cost_when_the_last_task_settles(
     record: Record,
 ) -> None:
-    job, task, other = await under_way(record)
+    job, task, other = await record.under_way()
     error = Failed(error={"code": 13, "message": "refused"}, retryable=False)
     await record.settle(task, error)
     failing = await record.job(job.job_id)

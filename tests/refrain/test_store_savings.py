@@ -14,6 +14,7 @@ from tests.refrain.record import (
     CLIP_USD,
     FAILED,
     IMAGE_USD,
+    PRICE,
     SEGMENT_USD,
     Record,
     clip_call,
@@ -21,9 +22,6 @@ from tests.refrain.record import (
     local_call,
     plan_of,
 )
-
-PRICE = Decimal("0.0671")
-"""Of a call, by its answer."""
 
 
 async def stop(record: Record, job: Job, task: Task) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from refrain.job import Kind, TaskStatus
@@ -12,6 +11,7 @@ from tests.refrain.record import (
     CLIP_USD,
     FAILED,
     IMAGE_USD,
+    PRICE,
     RETRY,
     SEGMENT_USD,
     Record,
@@ -21,9 +21,6 @@ from tests.refrain.record import (
 
 if TYPE_CHECKING:
     from refrain.job import Job, SegmentState
-
-PRICE = Decimal("0.0671")
-"""Of an image, by its answer."""
 
 
 async def states(record: Record, job: Job) -> list[SegmentState]:
@@ -98,13 +95,7 @@ async def test_a_segment_that_a_retry_takes_over_is_completed_and_free(
 
 
 async def test_each_segment_says_what_its_own_calls_cost(record: Record) -> None:
-    worker_id = await record.register()
-    job = await record.at_paid_segments(worker_id, segments=3)
-    task, other = await record.claim(worker_id), await record.claim(worker_id)
-    image = await record.begin(task, image_call())
-    await record.calls.finish_call(image, CallStatus.ANSWERED, PRICE)
-    await record.start_clip(task)
-    await record.begin(other, image_call())
+    job, _, _ = await record.under_way()
     assert [
         (state.spent_usd, state.in_flight_usd) for state in await states(record, job)
     ] == [(PRICE, CLIP_USD), (FREE, IMAGE_USD), (FREE, FREE)]
