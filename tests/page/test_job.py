@@ -188,7 +188,7 @@ async def test_a_job_is_paused_as_chosen_and_resumed(page: Page, site: Site) -> 
     job = await site.record.at_segments(worker_id, owner=OWNER)
     task = await site.record.claim(worker_id)
     await open_page(page, job)
-    await button(page, "Pause…").click()
+    await button(page, "Pause").click()
     await expect(page.get_by_role("radio", name="Let what runs finish")).to_be_checked()
     await page.get_by_role("radio", name="Abort at once").check()
     await button(page, "Pause the job").click()
@@ -201,7 +201,7 @@ async def test_a_job_is_paused_as_chosen_and_resumed(page: Page, site: Site) -> 
     await expect(page.locator("#events")).to_contain_text("Paused: nothing runs")
     await button(page, "Resume").click()
     await expect(page.locator("#badge")).to_have_text("Processing")
-    await expect(button(page, "Pause…")).to_be_visible()
+    await expect(button(page, "Pause")).to_be_visible()
 
 
 async def test_a_retry_says_what_it_takes_over_and_goes_to_the_new_job(
