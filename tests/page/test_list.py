@@ -371,3 +371,18 @@ async def test_a_tab_that_is_opened_unseen_takes_no_connection_until_it_is_seen(
         "window.seen = true; document.dispatchEvent(new Event('visibilitychange'))"
     )
     await expect(row_of(page, "Behind")).to_be_visible()
+
+
+async def test_a_cancel_of_all_says_when_nothing_was_left_to_cancel(
+    page: Page, site: Site
+) -> None:
+    job = await site.record.create(owner=OWNER, title="Already gone")
+    await page.goto("/")
+    await page.get_by_role("button", name="Cancel all jobs…").click()
+    confirm = page.get_by_role("button", name="Cancel 1 job")
+    await expect(confirm).to_be_visible()
+    await site.cancel(job)
+    await confirm.click()
+
+    said = page.get_by_text("No job that matches can be cancelled.")
+    await expect(said.first).to_be_visible()

@@ -5,6 +5,8 @@ import { h } from "./dom.js";
 import { notify } from "./notices.js";
 import { nameOf, plural } from "./words.js";
 
+const NONE = "No job that matches can be cancelled.";
+
 // Asks, cancels each of these jobs, and shows what became of each.
 export async function cancelSelected(jobs) {
   const total = (amount) => jobs.reduce((sum, job) => sum + job.cost[amount], 0);
@@ -41,7 +43,7 @@ export async function cancelMatching(filter) {
   await attempt(async () => {
     const found = await post("jobs:cancel", { ...request, dryRun: true });
     const count = found.cancelled + found.cancelling + found.remaining;
-    if (!count) return notify("No job that matches can be cancelled.");
+    if (!count) return notify(NONE);
     const amounts = { ...found, kept: 0 };
     const reason = await confirmMany(count, found.cancelling, amounts);
     if (reason !== null) await cancelAll({ ...request, reason });
@@ -62,6 +64,8 @@ async function cancelAll(request) {
       for (const { title, status } of answer.sample)
         lines.push({ title, outcome: nameOf(status) });
     } while (answer.remaining && answer.cancelled + answer.cancelling);
+    // All may have ended while the person read.
+    if (!lines.length) notify(NONE);
   });
   if (lines.length) await showResults(lines, counts);
 }
