@@ -29,57 +29,60 @@ def request(**fields: Any) -> v1.CreateJobRequest:
     return ParseDict({**SONG, **fields}, v1.CreateJobRequest())
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "says"),
-    [
-        ({"title": ""}, "title", "give the title"),
-        ({"title": " \t"}, "title", "give the title"),
-        ({"title": "x" * 201}, "title", "200 are allowed"),
-        ({"title": "a\0b"}, "title", "NUL"),
-        ({"lyrics": ""}, "lyrics", "give them, or set instrumental"),
-        ({"lyrics": "\n \r\n\ufeff"}, "lyrics", "no line of words"),
-        ({"lyrics": "[ti:No lines]"}, "lyrics", "line"),
-        ({"lyrics": "la\n" * 5000}, "lyrics", "2,000"),
-        ({"lyrics": "one\0two"}, "lyrics", "NUL"),
-        ({"lyrics": "[99:00.00]late"}, "lyrics", "20 minutes"),
-        ({"instrumental": True}, "lyrics", "must be empty"),
-        ({"instrumental": True, "lyrics": ""}, "song_duration", "give it, or audio"),
-        ({"songDuration": "1201s"}, "song_duration", "at most 0:20:00"),
-        ({"songDuration": "-1s"}, "song_duration", "longer than 0"),
-        ({"songDuration": "0.001s"}, "song_duration", "one frame"),
-        ({"songDuration": "315576000000s"}, "song_duration", "at most 0:20:00"),
-        ({"cancelAfter": "315576000000s"}, "cancel_after", "at most 30 days"),
-        ({"audioUri": "artifact:uploads/a\0b"}, "audio_uri", "UploadAudio"),
-        ({"imageProvider": "x" * 20_000}, "image_provider", "use local"),
-        ({"audioUri": "file:///etc/passwd"}, "audio_uri", "UploadAudio"),
-        ({"audioUri": "http://127.0.0.1/a.mp3"}, "audio_uri", "UploadAudio"),
-        ({"audioUri": "artifact:uploads/../x"}, "audio_uri", "UploadAudio"),
-        ({"audioUri": f"artifact:uploads/{'0' * 64}"}, "audio_uri", "UploadAudio"),
-        ({"video": {"width": 641}}, "video.width", "even"),
-        ({"video": {"height": 16}}, "video.height", "128"),
-        ({"video": {"width": 7680, "height": 4320}}, "video.width", "3,840"),
-        ({"video": {"width": 3840, "height": 3840}}, "video", "3,840 x 2,160"),
-        ({"video": {"frameRate": 61}}, "video.frame_rate", "60"),
-        ({"video": {"frameRate": -1}}, "video.frame_rate", "60"),
-        ({"video": {"crossfade": "1s"}}, "video.crossfade", "leave it unset"),
-        ({"clipProvider": "veo"}, "clip_provider", "use local"),
-        ({"maxInFlight": 33}, "max_in_flight", "32"),
-        ({"priority": 11}, "priority", "10"),
-        ({"cancelAfter": "0s"}, "cancel_after", "longer than 0"),
-        ({"maxCostUsd": -5}, "max_cost_usd", "from 0"),
-        ({"onCancel": "DELETE"}, "on_cancel", "leave it unset"),
-        ({"notify": {"email": "a@b.c"}}, "notify", "leave it unset"),
-        ({"labels": {"k": "v" * 65}}, "labels", "64"),
-        ({"requestId": "r" * 129}, "request_id", "128"),
-    ],
-    ids=lambda value: ascii(value)[:40],
-)
+NO_REQUESTS: list[tuple[dict[str, Any], str, str]] = [
+    ({"title": ""}, "title", "give the title"),
+    ({"title": " \t"}, "title", "give the title"),
+    ({"title": "x" * 201}, "title", "200 are allowed"),
+    ({"title": "a\0b"}, "title", "NUL"),
+    ({"lyrics": ""}, "lyrics", "give them, or set instrumental"),
+    ({"lyrics": "\n \r\n\ufeff"}, "lyrics", "no line of words"),
+    ({"lyrics": "[ti:No lines]"}, "lyrics", "line"),
+    ({"lyrics": "la\n" * 5000}, "lyrics", "2,000"),
+    ({"lyrics": "one\0two"}, "lyrics", "NUL"),
+    ({"lyrics": "[99:00.00]late"}, "lyrics", "20 minutes"),
+    ({"instrumental": True}, "lyrics", "must be empty"),
+    ({"instrumental": True, "lyrics": ""}, "song_duration", "give it, or audio"),
+    ({"songDuration": "1201s"}, "song_duration", "at most 0:20:00"),
+    ({"songDuration": "-1s"}, "song_duration", "longer than 0"),
+    ({"songDuration": "0.001s"}, "song_duration", "one frame"),
+    ({"songDuration": "315576000000s"}, "song_duration", "at most 0:20:00"),
+    ({"cancelAfter": "315576000000s"}, "cancel_after", "at most 30 days"),
+    ({"audioUri": "artifact:uploads/a\0b"}, "audio_uri", "UploadAudio"),
+    ({"imageProvider": "x" * 20_000}, "image_provider", "use local"),
+    ({"audioUri": "file:///etc/passwd"}, "audio_uri", "UploadAudio"),
+    ({"audioUri": "http://127.0.0.1/a.mp3"}, "audio_uri", "UploadAudio"),
+    ({"audioUri": "artifact:uploads/../x"}, "audio_uri", "UploadAudio"),
+    ({"audioUri": f"artifact:uploads/{'0' * 64}"}, "audio_uri", "UploadAudio"),
+    ({"video": {"width": 641}}, "video.width", "even"),
+    ({"video": {"height": 16}}, "video.height", "128"),
+    ({"video": {"width": 7680, "height": 4320}}, "video.width", "3,840"),
+    ({"video": {"width": 3840, "height": 3840}}, "video", "3,840 x 2,160"),
+    ({"video": {"frameRate": 61}}, "video.frame_rate", "60"),
+    ({"video": {"frameRate": -1}}, "video.frame_rate", "60"),
+    ({"video": {"crossfade": "1s"}}, "video.crossfade", "leave it unset"),
+    ({"clipProvider": "veo"}, "clip_provider", "use local"),
+    ({"maxInFlight": 33}, "max_in_flight", "32"),
+    ({"priority": 11}, "priority", "10"),
+    ({"cancelAfter": "0s"}, "cancel_after", "longer than 0"),
+    ({"maxCostUsd": -5}, "max_cost_usd", "from 0"),
+    ({"onCancel": "DELETE"}, "on_cancel", "leave it unset"),
+    ({"notify": {"email": "a@b.c"}}, "notify", "leave it unset"),
+    ({"labels": {"k": "v" * 65}}, "labels", "64"),
+    ({"requestId": "r" * 129}, "request_id", "128"),
+]
+"""What is wrong of each: the field, and a part of what is said."""
+
+
 async def test_a_bad_request_names_the_field_and_what_to_do(
-    api: JobServiceAsyncStub, fields: dict[str, Any], field: str, says: str
+    api: JobServiceAsyncStub, subtests: pytest.Subtests
 ) -> None:
-    refused = violations(await refusal(api.CreateJob(request(**fields))))
-    assert says in refused[field]
-    assert violations(await refusal(api.PreviewJob(request(**fields)))) == refused
+    for fields, field, says in NO_REQUESTS:
+        with subtests.test(ascii(fields)[:40]):
+            refused = violations(await refusal(api.CreateJob(request(**fields))))
+            assert says in refused[field]
+            assert (
+                violations(await refusal(api.PreviewJob(request(**fields)))) == refused
+            )
     assert not (await api.ListJobs(v1.ListJobsRequest())).jobs
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("light", "dark")
 WIDTHS = (360, 1440)
+OVERFLOWS = "document.documentElement.scrollWidth > innerWidth"
 MISSING = "Failed to load resource"
 """The scene's segments name pictures that nobody has made."""
 
@@ -38,6 +39,7 @@ async def test_every_page_state_and_dialog_is_accessible(
         await page.goto(path)
         await expect(page.locator("[aria-busy=true]")).to_have_count(0)
         assert await site.violations(page) == [], name
+        assert not await page.evaluate(OVERFLOWS), name
         for button in await page.locator("main button:visible").all():
             text = await button.inner_text()
             # A pause asks only where there is something to abort.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import cycle
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -327,25 +326,3 @@ async def test_a_failed_job_says_why_and_what_to_do(page: Page, site: Site) -> N
     await expect(page.get_by_role("dialog")).to_contain_text(
         "it may show a real person"
     )
-
-
-async def test_every_state_is_accessible_and_fits_a_phone(
-    page: Page, site: Site
-) -> None:
-    site.expected_errors.append(GONE)
-    scene = await set_scene(site.record)
-    # The badges of all states are checked in both schemes on the list.
-    looks = cycle((("light", 1440), ("dark", 360)))
-    for name, job_id in scene.jobs.items():
-        scheme, width = next(looks)
-        await page.emulate_media(
-            color_scheme="dark" if scheme == "dark" else "light",
-            reduced_motion="reduce",
-        )
-        await page.set_viewport_size({"width": width, "height": 3000})
-        await page.goto(f"/jobs/{job_id}")
-        await expect(page.locator("main")).to_have_attribute("aria-busy", "false")
-        assert await site.violations(page) == [], (name, scheme)
-        await page.set_viewport_size({"width": 360, "height": 3000})
-        overflow = "document.documentElement.scrollWidth > innerWidth"
-        assert not await page.evaluate(overflow), name

@@ -56,6 +56,7 @@ async def test_a_job_outlives_its_gateway(system: System) -> None:
     await _completes_once(system, job, rescued=False)
 
 
+@pytest.mark.long
 async def test_a_job_outlives_nats(
     system: System, guardian: Guardian, tmp_path: Path
 ) -> None:
